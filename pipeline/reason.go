@@ -1,0 +1,70 @@
+package pipeline
+
+// Reason says why Weir itself answered or cut an exchange. One enum for log, metric, admin API and
+// X-Weir-Reason; the names are those of HTTP.sys's error log where it has them.
+//
+// systems.md rows H50-H57.
+type Reason uint8
+
+// Reasons, in the order of the life of a request.
+const (
+	ReasonNone Reason = iota
+	BadRequest
+	ReasonHost // Hostname: missing, repeated or malformed Host
+	ReasonURL
+	ReasonURLLength
+	ReasonVerb
+	ReasonFieldLength
+	ReasonRequestLength
+	EntityTooLarge
+	ExpectationFailed
+	TransferEncoding
+	VersionNotSupported
+	NotHTTP // TLS ClientHello, HTTP/2 preface or other bytes on a plain port
+	ProxyProtocol
+	NoSite // no binding matches: 421
+	NotFound
+	TimerHeaderWait
+	TimerConnectionIdle
+	TimerEntityBody
+	TimerMinBytesPerSecond
+	TimerDrain
+	ConnLimit
+	FdLimit
+	MemoryPressure
+	QueueFull
+	QueueTimeout
+	AppOffline
+	AppShutdown
+	Disabled
+	AbandonedByWorker
+	WorkerRefused
+	WorkerProtocol
+	WorkerTimeout
+	WorkerHung
+	BlockingFull
+	HandlerPanic
+	ClientDropped
+	Draining
+	reasonCount
+)
+
+var reasonNames = [reasonCount]string{
+	ReasonNone: "-", BadRequest: "BadRequest", ReasonHost: "Hostname", ReasonURL: "URL",
+	ReasonURLLength: "URL_Length", ReasonVerb: "Verb", ReasonFieldLength: "FieldLength",
+	ReasonRequestLength: "RequestLength", EntityTooLarge: "EntityTooLarge",
+	ExpectationFailed: "Expectation", TransferEncoding: "N/I", VersionNotSupported: "Version_N/S",
+	NotHTTP: "NotHTTP", ProxyProtocol: "ProxyProtocol", NoSite: "NoSite", NotFound: "NotFound",
+	TimerHeaderWait: "Timer_HeaderWait", TimerConnectionIdle: "Timer_ConnectionIdle",
+	TimerEntityBody: "Timer_EntityBody", TimerMinBytesPerSecond: "Timer_MinBytesPerSecond",
+	TimerDrain: "Timer_Drain", ConnLimit: "ConnLimit", FdLimit: "FdLimit",
+	MemoryPressure: "MemoryPressure", QueueFull: "QueueFull", QueueTimeout: "Timer_AppPool",
+	AppOffline: "AppOffline", AppShutdown: "AppShutdown", Disabled: "Disabled",
+	AbandonedByWorker: "Abandoned_By_Worker", WorkerRefused: "WorkerRefused",
+	WorkerProtocol: "WorkerProtocol", WorkerTimeout: "Timer_Worker", WorkerHung: "WorkerHung",
+	BlockingFull: "BlockingFull", HandlerPanic: "HandlerPanic", ClientDropped: "Client_Dropped",
+	Draining: "Draining",
+}
+
+// String is the reason's stable name, "-" for none.
+func (r Reason) String() string { return reasonNames[r] }

@@ -1,0 +1,55 @@
+package supervisor
+
+import "fmt"
+
+// WorkerRef names a worker everywhere: POOL/N. N is never reused within a pool.
+type WorkerRef struct {
+	Pool string
+	N    uint64
+}
+
+// String is POOL/N.
+func (w WorkerRef) String() string { return fmt.Sprintf("%s/%d", w.Pool, w.N) }
+
+// Endpoint is where a ready worker takes connections.
+type Endpoint struct {
+	Network     string // "unix" or "tcp"
+	Address     string // path, or host:port
+	Concurrency int    // slots: requests and upstream connections the worker may hold at once, over all loops
+	PID         int
+}
+
+// Availability is what a front does with requests for a pool.
+type Availability uint8
+
+// Availabilities. A pool that is running or starting queues, even with no ready worker.
+const (
+	Available Availability = iota // dispatch or queue
+	Failed                        // rapid-fail protection: 503 AppOffline
+	Stopped                       // 503 AppShutdown
+	Disabled                      // 503 Disabled
+)
+
+// Link is how the supervisor tells one front about pools: over the control channel, or by direct call
+// in library mode. Methods do not block, may be called from any goroutine, and take effect in order.
+type Link interface {
+	PoolAvailable(pool string, a Availability)
+	// WorkerReady puts w into rotation.
+	WorkerReady(w WorkerRef, e Endpoint)
+	// WorkerDrain takes w out of rotation; its idle connections are closed, requests in flight go on,
+	// then LinkEvents.WorkerDrained is called once.
+	WorkerDrain(w WorkerRef)
+	// WorkerGone says that w's process ended: what it held is failed or replayed.
+	WorkerGone(w WorkerRef)
+}
+
+// LinkEvents is what a front tells the supervisor. Any goroutine; does not block.
+type LinkEvents interface {
+	WorkerDrained(w WorkerRef)
+	// WorkerHung: w held a request for hang.after without a byte and finished nothing meanwhile.
+	WorkerHung(w WorkerRef, detail string)
+	// WorkerRefused: a connection attempt was refused although w was ready; a hint to look at it.
+	WorkerRefused(w WorkerRef, err string)
+	// WorkerServed is sent once per worker, when its first request completed.
+	WorkerServed(w WorkerRef)
+}
