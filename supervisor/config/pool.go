@@ -1,0 +1,156 @@
+package config
+
+// Pool is an application pool: a command, or a handler of this binary, run by supervised workers.
+type Pool struct {
+	Name        string           `json:"name" config:"name"`
+	Command     []string         `json:"command"` // argv, no shell; empty: this binary hosts Handler
+	Dir         string           `json:"dir"`     // absolute working directory
+	Env         Env              `json:"env"`
+	Dispatch    Dispatch         `json:"dispatch"`
+	Socket      Socket           `json:"socket"`
+	Start       Start            `json:"start"`
+	Workers     Count            `json:"workers"`     // >= 1
+	Concurrency int              `json:"concurrency"` // slots per worker, over all fronts and loops
+	Balance     Balance          `json:"balance"`
+	Queue       Queue            `json:"queue"`
+	Ready       Ready            `json:"ready"`
+	Hang        Hang             `json:"hang"`
+	RapidFail   RapidFail        `json:"rapid_fail"`
+	Timeouts    UpstreamTimeouts `json:"timeouts"`
+	StopTimeout Duration         `json:"stop_timeout"` // SIGTERM to SIGKILL
+	Output      Output           `json:"output"`
+
+	// Program is the absolute path of the program that Command[0] names; "" when Command is empty.
+	Program string `json:"program" config:"derived"`
+	// Handler is what workers of a pool without command host: the one handler its apps name.
+	Handler string `json:"handler" config:"derived"`
+}
+
+// Env is how a worker's environment is made. Weir's own variables never leak into it.
+type Env struct {
+	Inherit bool              `json:"inherit"` // start from the supervisor's environment
+	Keep    []string          `json:"keep"`    // names taken over though Inherit is false
+	Set     map[string]string `json:"set"`     // wins over Files, which win over inherited
+	Files   []string          `json:"files"`   // absolute; NAME=VALUE lines, later files win
+}
+
+// Dispatch is how requests reach workers.
+type Dispatch string
+
+// Dispatch modes.
+const (
+	DispatchHTTP Dispatch = "http" // HTTP/1.1 keep-alive over the worker's socket
+)
+
+// Socket is how a worker gets its socket.
+type Socket string
+
+// Socket kinds.
+const (
+	SocketPath    Socket = "path"    // WEIR_SOCKET or PORT, the worker binds
+	SocketInherit Socket = "inherit" // a listening socket as fd 3
+)
+
+// Start is when a pool's workers start.
+type Start string
+
+// Start modes.
+const (
+	StartAlways Start = "always"
+	StartManual Start = "manual" // by "weir start POOL"; until then 503 AppShutdown
+)
+
+// Balance is how a worker is chosen among those with a free slot.
+type Balance string
+
+// Balancing rules.
+const (
+	BalanceLeastInFlight Balance = "least-in-flight"
+)
+
+// Queue bounds the requests that wait for a slot.
+type Queue struct {
+	Length   int      `json:"length"`
+	Timeout  Duration `json:"timeout"`
+	Overload Overload `json:"overload"`
+}
+
+// Overload is what happens to a request that finds the queue full.
+type Overload string
+
+// Overload actions.
+const (
+	OverloadRespond Overload = "respond" // 503 QueueFull
+	OverloadReset   Overload = "reset"   // the connection is reset
+)
+
+// Ready says when a started worker may take requests.
+type Ready struct {
+	Probe   Probe    `json:"probe"`
+	Timeout Duration `json:"timeout"`
+}
+
+// Probe is how readiness is seen.
+type Probe string
+
+// Probes.
+const (
+	ProbeConnect Probe = "connect" // its socket accepts a connection
+	ProbeNotify  Probe = "notify"  // READY=1 on NOTIFY_SOCKET
+)
+
+// Hang is the rule for a worker that holds a request without a byte and finishes nothing else.
+type Hang struct {
+	After  Duration   `json:"after"` // may be off
+	Action HangAction `json:"action"`
+}
+
+// HangAction is what happens to a hung worker.
+type HangAction string
+
+// Hang actions.
+const (
+	HangKill HangAction = "kill"
+	HangLog  HangAction = "log"
+)
+
+// RapidFail is rapid-fail protection: Failures within Window and no ready worker fail the pool.
+type RapidFail struct {
+	Failures Count    `json:"failures"` // may be off
+	Window   Duration `json:"window"`
+	Then     Then     `json:"then"`
+}
+
+// Then is what follows a pool's failure.
+type Then string
+
+// What follows a pool's failure.
+const (
+	ThenRetry    Then = "retry"     // half-open probes with back-off
+	ThenStayDown Then = "stay-down" // until told to start
+	ThenExit     Then = "exit"      // the instance exits 1
+)
+
+// UpstreamTimeouts are the clocks of one request to a worker.
+type UpstreamTimeouts struct {
+	Connect   Duration `json:"connect"`
+	FirstByte Duration `json:"first_byte"` // from the last request byte sent to the first of the answer
+	Idle      Duration `json:"idle"`       // between bytes, either way
+	Total     Duration `json:"total"`
+}
+
+// Output is what happens to a worker's stdout and stderr.
+type Output struct {
+	Format OutputFormat `json:"format"`
+	Lines  LineRate     `json:"lines"` // per worker; above, lines are dropped and counted
+}
+
+// OutputFormat is the form in which worker output reaches the log.
+type OutputFormat string
+
+// Output formats.
+const (
+	OutputPrefixed OutputFormat = "prefixed" // POOL/N: line (text), msg (json)
+	OutputRaw      OutputFormat = "raw"      // as it came
+	OutputJSON     OutputFormat = "json"     // lines that are JSON objects are merged into the record
+)
