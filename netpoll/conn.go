@@ -1,0 +1,236 @@
+package netpoll
+
+import (
+	"net/netip"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Handler is told what happens on a connection, on its loop. A method may write to, pause or close any
+// connection of the same loop.
+type Handler interface {
+	// OnOpen ends a dial that was in progress: err is nil when the connection stands, else it is closed
+	// and this is the last call. Accepted connections get no OnOpen.
+	OnOpen(c *Conn, err error)
+	// OnData gets every byte received and not consumed yet, in one piece, and returns how many it
+	// consumed. b is valid during the call, or until the Buffer is released if TakeInput was called.
+	// It is called again when more has come, or after Resume.
+	OnData(c *Conn, b []byte) (n int)
+	// OnDrain says that the outbound queue fell below LowWatermark after a write had found it full.
+	OnDrain(c *Conn)
+	// OnEOF says that the peer's FIN was read: all it sent was delivered. Writing is still possible.
+	OnEOF(c *Conn)
+	// OnHangup says that the peer's FIN (reset false) or an error (reset true) arrived while reading
+	// is paused; unread bytes may lie before it. Once a connection.
+	OnHangup(c *Conn, reset bool)
+	// OnTimer says that the connection's timer, set by SetTimer, fired.
+	OnTimer(c *Conn, now int64)
+	// OnClose says that the connection ended by an error, not by Close. The last call.
+	OnClose(c *Conn, err error)
+}
+
+const (
+	flagPaused     uint32 = 1 << iota
+	flagPending           // the kernel may hold bytes that no further edge will announce
+	flagAgain             // unconsumed input is to be delivered again
+	flagReady             // on loop.ready
+	flagDirty             // on loop.dirty
+	flagStarved           // on loop.starved
+	flagBlocked           // send gave EAGAIN; an edge will come
+	flagConnecting        // dial in progress
+	flagHangup            // FIN or error announced: read until it is reached
+	flagTold              // OnHangup was called
+	flagEOF               // FIN was read
+	flagFull              // a writer was told that there is no room
+	flagGrow              // the handler wants more bytes in one piece
+	flagBulk              // read into the loop's scratch buffer
+	flagFinish            // close when the outbound queue is empty
+	flagLinger            // and read on for a while before closing
+	flagWarming           // pages of the file at the head are being read off the loop
+)
+
+// Conn is one connected socket. It belongs to one loop and all methods run there.
+type Conn struct {
+	timer   Timer
+	loop    *Loop
+	handler Handler
+	in      *Buffer // received and not consumed; nil when there is nothing
+	head    *Buffer // outbound queue, oldest first; nil when empty
+	tail    *Buffer
+	sent    uint64 // bytes
+	out     int32  // bytes in memory in the outbound queue
+	fd      int32  // -1 once closed
+	gen     uint32
+	flags   uint32
+	peer    peerAddr
+	capped  bool // counted in loop.Config.Conns
+}
+
+// Loop is the loop that owns c.
+func (c *Conn) Loop() *Loop { return c.loop }
+
+// Peer is the remote address; invalid for Unix sockets.
+func (c *Conn) Peer() netip.AddrPort { return c.peer.addrPort() }
+
+// SetPeer replaces the remote address by the one a PROXY header named.
+func (c *Conn) SetPeer(a netip.AddrPort) { c.peer.set(a) }
+
+// Local is the address the peer connected to; a system call, so not for every request.
+func (c *Conn) Local() netip.AddrPort {
+	sa, err := unix.Getsockname(int(c.fd))
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return addrPortOf(sa)
+}
+
+// FD is the descriptor, -1 once closed.
+func (c *Conn) FD() int { return int(c.fd) }
+
+// SetHandler replaces the handler.
+func (c *Conn) SetHandler(h Handler) { c.handler = h }
+
+// Closed reports whether c is closed.
+func (c *Conn) Closed() bool { return c.fd < 0 }
+
+// EOF reports whether the peer's FIN was read or announced.
+func (c *Conn) EOF() bool { return c.flags&(flagEOF|flagHangup) != 0 }
+
+// SetTimer makes OnTimer come at when (ns of loop time) instead of whenever it was set to. Moving it
+// later costs nothing until the old time is reached.
+func (c *Conn) SetTimer(when int64) {
+	if c.timer.Scheduled() && c.timer.when <= when {
+		c.timer.when = max(when, 0)
+		return
+	}
+	c.loop.wheel.schedule(&c.timer, when)
+}
+
+// StopTimer takes the timer off.
+func (c *Conn) StopTimer() { c.loop.Cancel(&c.timer) }
+
+// OnExpire implements Expirer: it passes the timer on, or places it again when it was moved later.
+func (c *Conn) OnExpire(_ *Timer, now int64) {
+	if c.timer.when > now+1<<tickShift {
+		c.loop.wheel.schedule(&c.timer, c.timer.when)
+		return
+	}
+	c.handler.OnTimer(c, now)
+	if c.fd >= 0 {
+		c.flushOwn()
+	}
+}
+
+// held is the memory c has in buffers.
+func (c *Conn) held() int {
+	n := int(c.out)
+	if c.in != nil {
+		n += len(c.in.b)
+	}
+	return n
+}
+
+// newConn enters a socket into the loop's table; the poller does not know it yet.
+func (l *Loop) newConn(fd int) *Conn {
+	for fd >= len(l.conns) {
+		l.conns = append(l.conns, make([]*Conn, max(64, len(l.conns)/4))...)
+	}
+	if l.conns[fd] != nil {
+		panic("netpoll: fd entered twice")
+	}
+	c := &Conn{loop: l, fd: int32(fd), gen: l.nextGen()}
+	c.timer.Owner = c
+	l.conns[fd] = c
+	l.count++
+	return c
+}
+
+func (l *Loop) nextGen() uint32 {
+	l.gen++
+	if l.gen == wakeGen {
+		l.gen++
+	}
+	return l.gen
+}
+
+// Close closes at once. What is queued is dropped; unread input makes the kernel send RST.
+// The handler gets no further call. Closing twice is allowed.
+func (c *Conn) Close() {
+	if c.fd < 0 {
+		return
+	}
+	l := c.loop
+	l.checkOn()
+	l.conns[c.fd] = nil
+	l.count--
+	sysClose(int(c.fd))
+	c.fd = -1
+	if c.capped {
+		l.Config.Conns.release()
+	}
+	l.Cancel(&c.timer)
+	if c.in != nil {
+		l.release(c.in)
+		c.in = nil
+	}
+	for c.head != nil {
+		c.dropHead()
+	}
+}
+
+// Reset closes with RST: the peer must not take what it got for whole.
+func (c *Conn) Reset() {
+	if c.fd >= 0 {
+		_ = unix.SetsockoptLinger(int(c.fd), unix.SOL_SOCKET, unix.SO_LINGER,
+			&unix.Linger{Onoff: 1}) // a Unix socket has no RST; its peer sees the cut anyway
+		c.Close()
+	}
+}
+
+// Detach takes c out of the loop without closing: the caller owns the returned descriptor. It is
+// removed from the poller first, because an epoll registration outlives close while another process
+// holds the description. Unconsumed input is returned, too.
+func (c *Conn) Detach() (fd int, input []byte) {
+	fd = int(c.fd)
+	c.loop.poller.remove(fd)
+	if c.in != nil {
+		input = append(input, c.in.Bytes()...)
+	}
+	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return -1, nil
+	}
+	c.Close()
+	return dup, input
+}
+
+// fail closes c because of err and tells the handler.
+func (c *Conn) fail(err error) {
+	h := c.handler
+	connecting := c.flags&flagConnecting != 0
+	c.Close()
+	if h == nil {
+		return
+	}
+	if connecting {
+		h.OnOpen(c, err)
+		return
+	}
+	h.OnClose(c, err)
+}
+
+func (c *Conn) failErrno(op string, e syscall.Errno) { c.fail(os.NewSyscallError(op, e)) }
+
+// socketError is the error pending on the socket, or nil.
+func (c *Conn) socketError() error {
+	v, err := unix.GetsockoptInt(int(c.fd), unix.SOL_SOCKET, unix.SO_ERROR)
+	if err != nil {
+		return os.NewSyscallError("getsockopt", err)
+	}
+	if v != 0 {
+		return syscall.Errno(v)
+	}
+	return nil
+}

@@ -1,0 +1,252 @@
+package netpoll
+
+import "golang.org/x/sys/unix"
+
+// onEvent handles one readiness report.
+//
+// Hot path: once per event. No allocation: TestEchoAllocs.
+func (c *Conn) onEvent(ev *event) {
+	if c.flags&flagConnecting != 0 {
+		c.onConnect(ev)
+		return
+	}
+	if ev.writable && c.flags&flagBlocked != 0 {
+		c.flags &^= flagBlocked
+		c.flush()
+	}
+	if ev.hangup || ev.failed {
+		c.flags |= flagHangup
+	}
+	if c.fd < 0 || !(ev.readable || ev.hangup || ev.failed) {
+		return
+	}
+	if c.flags&flagPaused == 0 {
+		c.deliver()
+		return
+	}
+	c.flags |= flagPending
+	if (ev.hangup || ev.failed) && c.flags&flagTold == 0 {
+		c.flags |= flagTold
+		c.handler.OnHangup(c, ev.failed)
+		if c.fd >= 0 {
+			c.flushOwn()
+		}
+	}
+}
+
+// deliver passes on what is unconsumed, then reads; what the handler wrote leaves in one send.
+func (c *Conn) deliver() {
+	if c.flags&flagAgain != 0 {
+		c.flags &^= flagAgain
+		if c.in != nil {
+			c.feed()
+		}
+	}
+	if c.fd >= 0 && c.flags&flagEOF == 0 {
+		c.read()
+	}
+	if c.fd < 0 {
+		return
+	}
+	if c.in != nil {
+		c.settle()
+	}
+	c.flushOwn()
+}
+
+// read receives until the kernel has no more, the budget is spent, or the handler pauses.
+func (c *Conn) read() {
+	for budget := readBudgetBytes; c.flags&flagPaused == 0; {
+		b := c.readInto()
+		if b == nil {
+			return
+		}
+		n, e := sysRecv(int(c.fd), b)
+		switch {
+		case e == unix.EAGAIN:
+			c.unread()
+			c.flags &^= flagPending
+			return
+		case e == unix.EINTR:
+			continue
+		case e != 0:
+			c.failErrno("recv", e)
+			return
+		case n == 0:
+			c.unread()
+			c.flags = c.flags&^flagPending | flagEOF
+			c.handler.OnEOF(c)
+			return
+		}
+		c.received(b[:n])
+		if c.fd < 0 {
+			return
+		}
+		if n < len(b) && c.flags&flagHangup == 0 {
+			c.flags &^= flagPending // a short read: the next byte is a new edge
+			return
+		}
+		if budget -= n; budget <= 0 {
+			c.loop.queueReady(c)
+			return
+		}
+	}
+	c.flags |= flagPending
+}
+
+// readInto chooses where the next bytes go; nil when there is no place for them now.
+func (c *Conn) readInto() []byte {
+	l := c.loop
+	if c.in == nil {
+		if c.flags&flagBulk != 0 {
+			return l.scratch
+		}
+		if l.over(c) {
+			c.flags |= flagPending
+			l.starve(c)
+			return nil
+		}
+		c.in = l.free.acquire(inClass)
+		return c.in.b
+	}
+	in := c.in
+	if in.w < len(in.b) {
+		return in.b[in.w:]
+	}
+	if in.r > 0 {
+		in.w = copy(in.b, in.Bytes())
+		in.r = 0
+		return in.b[in.w:]
+	}
+	if int(in.class) >= inClass && c.flags&flagGrow == 0 {
+		c.flags |= flagPending // full and not wanted: Resume or Grow will bring us back
+		return nil
+	}
+	c.flags &^= flagGrow
+	c.replaceInput(min(int(in.class)+1, maxClass+1))
+	return c.in.b[c.in.w:]
+}
+
+// replaceInput moves the unconsumed input to a buffer of another class; beyond the largest class to
+// one of twice the size.
+func (c *Conn) replaceInput(class int) {
+	l, old := c.loop, c.in
+	var b *Buffer
+	if class > maxClass {
+		b = l.free.acquireOver(2 * len(old.b))
+	} else {
+		b = l.free.acquire(class)
+	}
+	b.w = copy(b.b, old.Bytes())
+	c.in = b
+	l.release(old)
+}
+
+// unread gives back a fresh buffer into which nothing was read.
+func (c *Conn) unread() {
+	if c.in != nil && c.in.r == c.in.w {
+		c.loop.release(c.in)
+		c.in = nil
+	}
+}
+
+func (c *Conn) received(b []byte) {
+	if c.in != nil {
+		c.in.w += len(b)
+		c.feed()
+		return
+	}
+	n := c.handler.OnData(c, b)
+	if n < len(b) && c.fd >= 0 {
+		c.keep(b[n:])
+	}
+}
+
+// keep stores unconsumed bytes of the scratch buffer.
+func (c *Conn) keep(b []byte) {
+	if class := classFor(len(b)); class <= maxClass {
+		c.in = c.loop.free.acquire(class)
+	} else {
+		c.in = c.loop.free.acquireOver(len(b))
+	}
+	c.in.w = copy(c.in.b, b)
+}
+
+// feed delivers the inbound buffer and drops what was consumed.
+func (c *Conn) feed() {
+	in := c.in
+	n := c.handler.OnData(c, in.Bytes())
+	if c.in != in { // closed, or taken
+		return
+	}
+	if in.r += n; in.r == in.w {
+		c.loop.release(in)
+		c.in = nil
+	}
+}
+
+// settle moves a small rest out of a large buffer, so that waiting connections hold little.
+func (c *Conn) settle() {
+	if n := c.in.w - c.in.r; int(c.in.class) >= inClass && n <= classBytes[1]/2 {
+		c.replaceInput(classFor(2 * n))
+	}
+}
+
+// TakeInput hands the buffer behind OnData's b over to the caller, who gives it back by
+// ReleaseInput or RestoreInput. b stays valid until then; OnData's result is ignored. Not for Bulk
+// connections, whose bytes lie in the loop's shared buffer: nil.
+func (c *Conn) TakeInput() *Buffer {
+	b := c.in
+	c.in = nil
+	return b
+}
+
+// ReleaseInput gives a taken buffer back for good.
+func (c *Conn) ReleaseInput(b *Buffer) { c.loop.release(b) }
+
+// RestoreInput gives a taken buffer back with its last rest bytes unconsumed; they are delivered
+// again after Resume, before anything received since.
+func (c *Conn) RestoreInput(b *Buffer, rest int) {
+	b.r = b.w - rest
+	if c.in != nil {
+		panic("netpoll: input restored over newer input")
+	}
+	if c.fd < 0 || rest == 0 {
+		c.loop.release(b)
+		return
+	}
+	c.in = b
+}
+
+// Grow says that OnData needs more bytes in one piece than the inbound buffer may hold.
+func (c *Conn) Grow() { c.flags |= flagGrow }
+
+// Bulk chooses, while on, the loop's shared 64 KiB buffer for reads: cheaper for bytes that are
+// passed on at once, but they cannot be taken.
+func (c *Conn) Bulk(on bool) {
+	c.flags &^= flagBulk
+	if on {
+		c.flags |= flagBulk
+	}
+}
+
+// Pause stops reading: no system call, the kernel's buffer fills and the peer's window closes.
+func (c *Conn) Pause() { c.flags |= flagPaused }
+
+// Paused reports whether reading is paused.
+func (c *Conn) Paused() bool { return c.flags&flagPaused != 0 }
+
+// Resume goes on reading. If bytes may be waiting, here or in the kernel, they are delivered later in
+// this turn or in the next; never from inside Resume.
+func (c *Conn) Resume() {
+	if c.fd < 0 {
+		return
+	}
+	c.flags &^= flagPaused
+	if c.in != nil {
+		c.flags |= flagAgain
+	}
+	if c.flags&(flagAgain|flagPending) != 0 {
+		c.loop.queueReady(c)
+	}
+}

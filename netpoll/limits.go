@@ -1,0 +1,44 @@
+package netpoll
+
+import "time"
+
+// Every maximum of the package.
+const (
+	eventsMax        = 512             // kernel events taken per wait
+	acceptsPerTurn   = 64              // per listener
+	readBudgetBytes  = 256 << 10       // per connection and turn, then the ready list
+	postsPerTurn     = 1024            // posted functions run per turn
+	drainAcceptsMax  = 1 << 16         // accepted by Listener.Drain
+	iovecsMax        = 16              // buffers per send
+	fileChunkBytes   = 1 << 20         // per sendfile call, and per read-ahead of cold pages
+	scratchBytes     = 64 << 10        // the loop's shared buffer for bulk reads
+	lingerBytesMax   = 1 << 20         // discarded after an error response, then close
+	LingerTimeout    = 2 * time.Second // and at most for so long
+	finishEvery      = 5 * time.Second // a closing connection must have sent FinishRate since
+	acceptBackoffMin = 10 * time.Millisecond
+	acceptBackoffMax = time.Second
+	trimEvery        = time.Second // free lists give surplus memory back this often
+
+	// HighWatermark and LowWatermark bound a connection's outbound queue, in bytes: at or above high
+	// the producer stops, below low it goes on.
+	HighWatermark = 64 << 10
+	LowWatermark  = 16 << 10
+
+	// BuffersDefault bounds the bytes in buffers of one loop when Config.BufferBytes is 0.
+	BuffersDefault = 256 << 20
+
+	rawWaitMS = 5 // bound of a wait that keeps its P; see wait_linux.go
+)
+
+// Buffer classes in bytes. A connection's inbound buffer grows class by class; reads into a fresh
+// buffer take inClass.
+var classBytes = [...]int{512, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20}
+
+// freeKeep is how many free buffers of each class a loop keeps through a trim.
+var freeKeep = [len(classBytes)]int{64, 64, 32, 8, 2, 0}
+
+const (
+	inClass  = 2 // 16 KiB
+	outClass = 2
+	maxClass = len(classBytes) - 1
+)

@@ -1,0 +1,208 @@
+package netpoll
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Acceptor is told of accepted connections.
+type Acceptor interface {
+	// OnAccept must call c.SetHandler, or close c.
+	OnAccept(ln *Listener, c *Conn)
+}
+
+// Listener is one listening socket in one loop. A TCP address has a socket per loop (SO_REUSEPORT); a
+// Unix socket is shared by all loops, and the kernel wakes one of them per connection.
+type Listener struct {
+	loop     *Loop
+	fd       int
+	gen      uint32
+	acceptor Acceptor
+	timer    Timer // runs while accepting is suspended
+	backoff  int64 // ns; doubles with each failure in a row
+	paused   bool  // by Pause
+	Tag      any   // the owner's; set before the first OnAccept
+}
+
+// Listen takes over fd, a non-blocking listening socket, and accepts on it. The descriptor is closed
+// by Close; whoever inherits connections from it elsewhere keeps a duplicate.
+func (l *Loop) Listen(fd int, tag any, a Acceptor) (*Listener, error) {
+	l.checkOn()
+	ln := &Listener{loop: l, fd: fd, gen: l.nextGen(), acceptor: a, Tag: tag}
+	ln.timer.Owner = ln
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return nil, fmt.Errorf("netpoll: listen on fd %d: %w", fd, os.NewSyscallError("fcntl", err))
+	}
+	if err := l.poller.addListener(fd, ln.gen); err != nil {
+		return nil, fmt.Errorf("netpoll: listen on fd %d: %w", fd, err)
+	}
+	l.listeners = append(l.listeners, ln)
+	return ln, nil
+}
+
+// Loop is the loop that owns ln.
+func (ln *Listener) Loop() *Loop { return ln.loop }
+
+// accept takes what waits, at most acceptsPerTurn; level-triggered, so the rest comes next turn.
+func (ln *Listener) accept() {
+	for range acceptsPerTurn {
+		if ln.acceptOne() != acceptOK {
+			return
+		}
+	}
+}
+
+type acceptResult uint8
+
+const (
+	acceptOK    acceptResult = iota
+	acceptEmpty              // nothing waits
+	acceptStop               // suspended
+)
+
+func (ln *Listener) acceptOne() acceptResult {
+	l := ln.loop
+	if ln.fd < 0 {
+		return acceptStop
+	}
+	if l.Config.Conns != nil && !l.Config.Conns.take() {
+		l.counters.ConnLimit++
+		ln.suspend(int64(acceptBackoffMin))
+		return acceptStop
+	}
+	var peer peerAddr
+	fd, e := sysAccept(ln.fd, &peer)
+	if e != 0 {
+		if l.Config.Conns != nil {
+			l.Config.Conns.release()
+		}
+		return ln.acceptFailed(e)
+	}
+	ln.backoff = 0
+	l.counters.Accepted++
+	c := l.newConn(fd)
+	c.peer = peer
+	c.capped = l.Config.Conns != nil
+	ln.acceptor.OnAccept(ln, c)
+	if c.fd >= 0 {
+		c.register()
+	}
+	return acceptOK
+}
+
+// register makes the poller know c; what arrived before is reported as an edge.
+func (c *Conn) register() {
+	if err := c.loop.poller.add(int(c.fd), c.gen); err != nil {
+		c.fail(err)
+	}
+}
+
+func (ln *Listener) acceptFailed(e errno) acceptResult {
+	l := ln.loop
+	switch e {
+	case unix.EAGAIN:
+		return acceptEmpty
+	case unix.EINTR, unix.ECONNABORTED, unix.EPROTO, unix.EPERM:
+		return acceptOK // that connection is gone; the next may be well
+	case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
+		l.counters.FdLimit++
+		ln.refuseOne()
+	default:
+		l.counters.AcceptErrors++
+	}
+	ln.backoff = min(max(2*ln.backoff, int64(acceptBackoffMin)), int64(acceptBackoffMax))
+	ln.suspend(ln.backoff)
+	return acceptStop
+}
+
+// refuseOne uses the reserve descriptor to take one waiting connection and close it, so that its
+// client learns at once; the others wait in the backlog until descriptors are free.
+func (ln *Listener) refuseOne() {
+	l := ln.loop
+	if l.reserveFD < 0 {
+		l.reserveFD = openReserve()
+		return
+	}
+	sysClose(l.reserveFD)
+	var peer peerAddr
+	if fd, e := sysAccept(ln.fd, &peer); e == 0 {
+		sysClose(fd)
+	}
+	l.reserveFD = openReserve()
+}
+
+func openReserve() int {
+	fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1
+	}
+	return fd
+}
+
+// suspend stops accepting for a while; connections wait in the kernel's backlog.
+func (ln *Listener) suspend(d int64) {
+	ln.loop.poller.remove(ln.fd)
+	ln.loop.wheel.schedule(&ln.timer, ln.loop.now+d)
+}
+
+// OnExpire ends a suspension.
+func (ln *Listener) OnExpire(*Timer, int64) {
+	if ln.fd >= 0 && !ln.paused {
+		ln.arm()
+	}
+}
+
+func (ln *Listener) arm() {
+	if err := ln.loop.poller.addListener(ln.fd, ln.gen); err != nil {
+		ln.loop.counters.AcceptErrors++
+		ln.loop.wheel.schedule(&ln.timer, ln.loop.now+int64(acceptBackoffMax))
+	}
+}
+
+// Pause stops accepting until Resume.
+func (ln *Listener) Pause() {
+	if !ln.paused && ln.fd >= 0 {
+		ln.paused = true
+		ln.loop.poller.remove(ln.fd)
+		ln.loop.Cancel(&ln.timer)
+	}
+}
+
+// Resume goes on accepting after Pause.
+func (ln *Listener) Resume() {
+	if ln.paused && ln.fd >= 0 {
+		ln.paused = false
+		ln.arm()
+	}
+}
+
+// Drain accepts until nothing waits, then closes: no connection that the kernel completed is lost.
+func (ln *Listener) Drain() {
+	for range drainAcceptsMax {
+		if ln.acceptOne() != acceptOK {
+			break
+		}
+	}
+	ln.Close()
+}
+
+// Close stops listening here and closes this descriptor. It is removed from the poller first, because
+// others may hold the same description.
+func (ln *Listener) Close() {
+	l := ln.loop
+	if ln.fd < 0 {
+		return
+	}
+	l.poller.remove(ln.fd)
+	l.Cancel(&ln.timer)
+	sysClose(ln.fd)
+	ln.fd = -1
+	for i, other := range l.listeners {
+		if other == ln {
+			l.listeners = append(l.listeners[:i], l.listeners[i+1:]...)
+			return
+		}
+	}
+}

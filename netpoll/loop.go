@@ -1,0 +1,173 @@
+package netpoll
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/panjf2000/gnet/v2/pkg/queue"
+)
+
+// ErrStopped is returned by operations on a loop that has stopped.
+var ErrStopped = errors.New("netpoll: loop stopped")
+
+// Config sets a loop up. The zero value works.
+type Config struct {
+	Index       int                 // place among the process's loops; names the loop in messages
+	BufferBytes int                 // bound of this loop's buffers; 0 = BuffersDefault
+	Conns       *Cap                // accepted connections, shared by the loops of a process; nil = no bound
+	FinishRate  int                 // B/s that a closing connection's peer must take; 0 = 240, < 0 = no bound
+	PlainWait   bool                // wait in Syscall only: needed when GOMAXPROCS <= loops or asyncpreemptoff=1
+	ReadFile    func(f func()) bool // runs f on a pool for blocking work; nil = a goroutine each
+}
+
+// Loop is one event loop. Its methods belong to its own goroutine, except Post, Stop and Counters.
+type Loop struct {
+	Config
+	poller *poller
+	wheel  wheel
+	now    int64 // ns, monotonic; read once a turn
+	start  time.Time
+
+	conns     []*Conn // by fd
+	count     int     // of conns
+	gen       uint32
+	listeners []*Listener
+	ready     []*Conn // to be read again next turn
+	dirty     []*Conn // with unsent bytes that no event will flush
+	spare     []*Conn // the other half of ready, swapped each turn
+	starved   []*Conn // reads waiting for buffer memory
+
+	free    freeLists
+	scratch []byte
+	vec     vector
+	trim    trimmer
+	events  [eventsMax]event
+	turnEnd []func()
+
+	reserveFD int // given up to accept and refuse when descriptors run out
+	posts     queue.AsyncTaskQueue
+	posted    atomic.Int64
+	asleep    atomic.Bool // a Post must wake the poller
+	stopping  atomic.Bool
+	running   atomic.Bool
+	thread    int
+	counters  Counters
+}
+
+// Counters are a loop's totals, written by the loop alone; read them by Post.
+type Counters struct {
+	Accepted, AcceptErrors, FdLimit, ConnLimit, Turns, BufferWaits uint64
+}
+
+// New makes a loop; Run runs it.
+func New(c Config) (*Loop, error) {
+	p, err := openPoller()
+	if err != nil {
+		return nil, fmt.Errorf("netpoll: loop %d: %w", c.Index, err)
+	}
+	if c.BufferBytes == 0 {
+		c.BufferBytes = BuffersDefault
+	}
+	if c.FinishRate == 0 {
+		c.FinishRate = 240
+	}
+	l := &Loop{
+		Config: c, poller: p, start: time.Now(), scratch: make([]byte, scratchBytes),
+		posts: queue.NewLockFreeQueue(), reserveFD: openReserve(),
+	}
+	p.raw = !c.PlainWait && !strings.Contains(os.Getenv("GODEBUG"), "asyncpreemptoff=1")
+	l.wheel.init(0)
+	l.trim.loop = l
+	l.trim.timer.Owner = &l.trim
+	return l, nil
+}
+
+// Run locks the calling goroutine to its thread and turns until Stop. It closes what is still open.
+func (l *Loop) Run() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	l.thread = threadID()
+	l.running.Store(true)
+	l.now = l.clock()
+	for !l.stopping.Load() {
+		l.turn()
+	}
+	l.shut()
+}
+
+// Stop makes Run return after the present turn. Any goroutine.
+func (l *Loop) Stop() {
+	l.stopping.Store(true)
+	l.poller.wake()
+}
+
+// Now is the time at which this turn began, in ns on a monotonic clock that started with the loop.
+func (l *Loop) Now() int64 { return l.now }
+
+// Wall is the wall-clock time of Now; it reads the clock, so ask at most once a second.
+func (l *Loop) Wall() time.Time { return time.Now() }
+
+func (l *Loop) clock() int64 { return int64(time.Since(l.start)) }
+
+// Schedule arranges that t fires at when (ns, as Now), or after; resolution 1 ms. An already
+// scheduled timer is moved.
+func (l *Loop) Schedule(t *Timer, when int64) {
+	l.checkOn()
+	l.wheel.schedule(t, when)
+}
+
+// Cancel takes t off the wheel; no effect when it is not on it.
+func (l *Loop) Cancel(t *Timer) {
+	if t.Scheduled() {
+		t.unlink()
+	}
+}
+
+// AtTurnEnd registers f to be run at the end of every turn, before dirty connections are flushed.
+// Call it before Run.
+func (l *Loop) AtTurnEnd(f func()) { l.turnEnd = append(l.turnEnd, f) }
+
+// Conns is the number of open connections, dialled ones included.
+func (l *Loop) Conns() int { return l.count }
+
+// BufferBytes is the memory in buffers that are in use.
+func (l *Loop) BuffersUsed() int { return l.free.used }
+
+// Totals returns the loop's counters; on the loop only.
+func (l *Loop) Totals() Counters { return l.counters }
+
+func (l *Loop) shut() {
+	for _, c := range l.conns {
+		if c != nil {
+			c.fail(ErrStopped)
+		}
+	}
+	for len(l.listeners) > 0 {
+		l.listeners[0].Close()
+	}
+	l.runPosts()
+	l.running.Store(false)
+	l.poller.close()
+	if l.reserveFD >= 0 {
+		sysClose(l.reserveFD)
+	}
+}
+
+// trimmer gives surplus free buffers back once a second while there are any.
+type trimmer struct {
+	loop  *Loop
+	timer Timer
+}
+
+// OnExpire drops half of the surplus and comes again while some is left.
+func (t *trimmer) OnExpire(_ *Timer, now int64) {
+	t.loop.free.trim()
+	if t.loop.free.surplus() {
+		t.loop.wheel.schedule(&t.timer, now+int64(trimEvery))
+	}
+}
