@@ -126,4 +126,27 @@ var (
 	ErrConnection       = newError(400, KindBadRequest, "connection: malformed")
 	ErrConnectBody      = newError(400, KindBadRequest, "CONNECT: with a body")
 	ErrExpectation      = newError(417, KindExpectation, "expect: unknown expectation")
+
+	// Chunked bodies. [ChunkDecoder] returns their twins if it decodes a response.
+	ErrChunkSize      = newError(400, KindBadRequest, "chunk size: not 1 to 15 hex digits")
+	ErrChunkLine      = newError(400, KindBadRequest, "chunk size: line not ended by CRLF")
+	ErrChunkExtension = newError(400, KindBadRequest, "chunk extension: malformed")
+	ErrChunkExtLength = newError(400, KindBadRequest, "chunk extensions: too long")
+	ErrChunkData      = newError(400, KindBadRequest, "chunk data: not followed by CRLF")
+	ErrTrailer        = newError(400, KindBadRequest, "trailer: field not allowed there")
+	ErrTrailerLength  = newError(431, KindRequestLength, "trailer section: too long")
+
+	// Response head.
+	ErrStatusLine  = newError(502, KindResponse, "status line: malformed")
+	ErrInterimBody = newError(502, KindResponse, "status 1xx: with a body")
+
+	// [DecodePath].
+	ErrPathEscape  = newError(400, KindURL, "path: malformed percent-encoding")
+	ErrPathControl = newError(400, KindURL, "path: control character")
+	ErrPathUTF8    = newError(400, KindURL, "path: not UTF-8")
+	ErrPathRoot    = newError(400, KindURL, "path: leads above the root")
+
+	// Encoders: bytes that would end the field or the line they are put in.
+	ErrEncodeName  = newError(500, KindBadRequest, "encode field name: not a token")
+	ErrEncodeValue = newError(500, KindBadRequest, "encode field value: control character")
 )

@@ -41,6 +41,18 @@ func (h *head) restart() {
 // between, this may be true by accident; the answer of a resumed pass is therefore never final.
 func (h *head) resumes(seen int) bool { return seen > 0 && seen == h.seen }
 
+// stillPartial says that the bytes after seen cannot complete a partial head, nor make it wrong: no
+// line ends in them, no limit is reached, and the method has been looked at.
+func (h *head) stillPartial(b []byte, seen int, l *Limits) bool {
+	if len(b) >= l.HeadBytes || seen > len(b) {
+		return false
+	}
+	if !h.started && (seen <= h.line+methodBytesMax || len(b)-h.line > l.RequestLineBytes) {
+		return false
+	}
+	return bytes.IndexByte(b[seen:], '\n') < 0
+}
+
 // fieldLines parses field lines from b[h.line:] up to and including the empty line and returns its
 // end. If a line is incomplete it returns (0, nil) with h.line at its start.
 //

@@ -17,6 +17,11 @@ const (
 
 	contentLengthDigitsMax = 19 // of math.MaxInt64
 	chunkSizeDigitsMax     = 15 // hexadecimal: sizes below 2^60 cannot overflow an int64
+
+	chunkExtBytesMax      = 256     // of extensions of one chunk
+	chunkExtTotalBytesMax = 8 << 10 // of extensions of one body
+	trailerBytesMax       = 8 << 10 // of a trailer section, its empty line included
+	trailerFieldsMax      = 32
 )
 
 // Limits bounds one head. The zero value, and a nil *Limits, mean the defaults.
@@ -50,4 +55,13 @@ func (l *Limits) resolved() Limits {
 	r.HeadBytes = min(r.HeadBytes, headBytesMax)
 	r.Fields = min(r.Fields, fieldsMax)
 	return r
+}
+
+// cap returns what of b a head may occupy: a line that ends beyond it is never looked at, so the
+// answer does not depend on how much arrived at once.
+func (l *Limits) cap(b []byte) []byte {
+	if len(b) > l.HeadBytes {
+		return b[:l.HeadBytes]
+	}
+	return b
 }

@@ -1,7 +1,5 @@
 package http1
 
-import "bytes"
-
 // Form is which of the four forms a request target has.
 //
 // RFC 9112 section 3.2.
@@ -89,13 +87,16 @@ var slash = []byte("/")
 // Hot path: once per request. No allocation: TestParseAllocs.
 func (r *Request) Parse(b []byte, seen int, lim *Limits) (n int, err error) {
 	l := lim.resolved()
-	capped := b
-	if len(b) > l.HeadBytes {
-		capped = b[:l.HeadBytes]
-	}
-	if r.resumes(seen) && !r.worthParsing(capped, seen, &l) {
-		r.seen = len(b)
-		return 0, nil
+	capped := l.cap(b)
+	if r.resumes(seen) {
+		if r.stillPartial(capped, seen, &l) {
+			r.seen = len(b)
+			return 0, nil
+		}
+		if n, perr := r.lines(capped, &l); n == 0 && perr == nil && len(capped) < l.HeadBytes {
+			r.seen = len(b)
+			return 0, nil
+		}
 	}
 	r.restart()
 	n, perr := r.parse(capped, &l)
@@ -105,24 +106,6 @@ func (r *Request) Parse(b []byte, seen int, lim *Limits) (n int, err error) {
 	}
 	r.seen = len(b)
 	return n, nil
-}
-
-// worthParsing continues a partial head by the bytes after seen and says whether it is complete or
-// wrong now, so that a pass over the whole of it will tell something.
-func (r *Request) worthParsing(b []byte, seen int, l *Limits) bool {
-	if len(b) >= l.HeadBytes || !r.started && len(b)-r.line > min(l.RequestLineBytes, methodBytesMax) {
-		if len(b) >= l.HeadBytes || len(b)-r.line > l.RequestLineBytes {
-			return true
-		}
-	}
-	if !r.started && seen < methodBytesMax+4 {
-		return true // cheap, and garbage shows here
-	}
-	if seen <= len(b) && bytes.IndexByte(b[seen:], '\n') < 0 {
-		return false
-	}
-	n, err := r.lines(b, l)
-	return n > 0 || err != nil
 }
 
 // parse parses b from its start.

@@ -1,0 +1,57 @@
+package http1
+
+import (
+	"bufio"
+	"bytes"
+	"testing"
+
+	"github.com/valyala/fasthttp"
+)
+
+// head430 is the usual benchmark head: 430 bytes, 9 fields.
+const head430 = "GET /wp-content/uploads/2010/03/hello-kitty-darth-vader-pink.jpg HTTP/1.1\r\n" +
+	"Host: www.kittyhell.com\r\n" +
+	"User-Agent: Mozilla/5.0 (Macintosh; U; Intel Mac OS X 10.6; ja-JP-mac; rv:1.9.2.3)\r\n" +
+	"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n" +
+	"Accept-Language: ja,en-us;q=0.7\r\n" +
+	"Accept-Encoding: gzip,deflate\r\n" +
+	"Accept-Charset: Shift_JIS,utf-8\r\n" +
+	"Keep-Alive: 115\r\n" +
+	"Connection: keep-alive\r\n" +
+	"Cookie: wp_ozh_wsa_visits=2\r\n\r\n"
+
+const headSmall = "GET /plaintext HTTP/1.1\r\nHost: localhost:8080\r\n\r\n"
+
+func BenchmarkRequestParse(b *testing.B) {
+	for _, bc := range []struct{ name, head string }{{"430B", head430}, {"small", headSmall}} {
+		b.Run(bc.name, func(b *testing.B) {
+			head := []byte(bc.head)
+			var r Request
+			b.ReportAllocs()
+			b.SetBytes(int64(len(head)))
+			for b.Loop() {
+				if n, err := r.Parse(head, 0, nil); n != len(head) || err != nil {
+					b.Fatal(n, err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkFasthttpParse parses the same bytes by fasthttp, for comparison.
+func BenchmarkFasthttpParse(b *testing.B) {
+	head := []byte(head430)
+	rd := bytes.NewReader(head)
+	br := bufio.NewReader(rd)
+	var h fasthttp.RequestHeader
+	b.ReportAllocs()
+	b.SetBytes(int64(len(head)))
+	for b.Loop() {
+		rd.Reset(head)
+		br.Reset(rd)
+		if err := h.Read(br); err != nil {
+			b.Fatal(err)
+		}
+		_ = h.Host()
+	}
+}
