@@ -17,7 +17,8 @@ const (
 // The exchange frames (Content-Length or chunks), leaves out the body of HEAD, 204 and 304, adds
 // Date, Server and Connection, and refuses field bytes that could split a response.
 type Exchange interface {
-	// Generation is unique per exchange of one Context; Async values carry it.
+	// Generation is unique per exchange of one Context; Async values carry it. It is that of the
+	// exchange's Transport.
 	Generation() uint64
 
 	// SendInformational queues a 1xx head (103 for example; 101 is a head, not informational).
@@ -61,6 +62,10 @@ type Exchange interface {
 
 	// Blocking runs f on the bounded pool for blocking work; false: the pool is full.
 	Blocking(f func()) bool
+
+	// Panicked reports a panic of a Blocking handler, on the loop: the exchange logs and counts it as
+	// one on the loop and ends the exchange by Transport.Fail. The goroutine has returned.
+	Panicked(v any, stack []byte)
 }
 
 // BodySink takes a request body as it arrives, on the loop.

@@ -44,6 +44,7 @@ const (
 	WorkerHung
 	BlockingFull
 	HandlerPanic
+	HandlerError // a stream, a filter or a file failed in the middle of a response
 	ClientDropped
 	Draining
 	reasonCount
@@ -62,7 +63,8 @@ var reasonNames = [reasonCount]string{
 	AppOffline: "AppOffline", AppShutdown: "AppShutdown", Disabled: "Disabled",
 	AbandonedByWorker: "Abandoned_By_Worker", WorkerRefused: "WorkerRefused",
 	WorkerProtocol: "WorkerProtocol", WorkerTimeout: "Timer_Worker", WorkerHung: "WorkerHung",
-	BlockingFull: "BlockingFull", HandlerPanic: "HandlerPanic", ClientDropped: "Client_Dropped",
+	BlockingFull: "BlockingFull", HandlerPanic: "HandlerPanic",
+	HandlerError: "HandlerError", ClientDropped: "Client_Dropped",
 	Draining: "Draining",
 }
 

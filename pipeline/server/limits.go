@@ -1,0 +1,20 @@
+package server
+
+import "time"
+
+// Every maximum of the package. What a user may set is in Limits and Timeouts.
+const (
+	discardBytesMax    = 256 << 10       // of a request body that no handler wanted; then close
+	rateWindow         = 5 * time.Second // grace, and window in which minimum rates are judged
+	hostBytesMax       = 255             // of a Host that can match a binding
+	keepExchanges      = 256             // free exchanges kept per loop
+	headFieldBytesCold = 512             // response heads this large are rare
+	writeThroughBytes  = 8 << 10         // body pieces from this size are sent without a copy
+	logBufferBytes     = 64 << 10        // of access log lines per loop and batch
+	logBatchesMax      = 16              // batches waiting for the writer; beyond, lines are dropped
+	logFlushEvery      = 250 * time.Millisecond
+	logURLBytesMax     = 4096 // of a request target in a log line
+	proxyHeaderTimeout = 5 * time.Second
+	drainIdleGrace     = time.Second // idle connections stay this long once draining began
+	partialRetryBytes  = 256         // a head without line end is parsed again after so much growth
+)

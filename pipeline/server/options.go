@@ -1,0 +1,147 @@
+package server
+
+import (
+	"io"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"weir/netpoll"
+	"weir/pipeline"
+	"weir/protocol/http1"
+)
+
+// Off disables a duration or size limit.
+const Off = -1
+
+// Options configure a Server. Zero values mean the defaults named.
+type Options struct {
+	Limits   Limits
+	Timeouts Timeouts
+	MinRate  int // B/s that a peer must send or take after 5 s of grace; 0 = 240, Off = no bound
+
+	TrustedProxies []netip.Prefix
+	ServerHeader   string // "" = "Weir"; "off" = none
+	Unmatched      Unmatched
+
+	Logger    *slog.Logger // nil = slog.Default()
+	AccessLog *AccessLog   // nil = off
+	Blocking  func(f func()) bool // the bounded pool for blocking work; false: full
+	Counters  func(loop int) []uint64 // row of CounterCount values a loop counts into; nil = own memory
+}
+
+// Limits bound what a request may hold, unless its route says otherwise.
+type Limits struct {
+	Head http1.Limits
+	Body int64 // bytes; 0 = 30 MB, Off = no bound
+}
+
+const bodyDefault = 30_000_000
+
+// Timeouts are the clocks of client connections. Zero means the default.
+type Timeouts struct {
+	Header    time.Duration // 30s: from the first byte of a head to its last
+	KeepAlive time.Duration // 120s: between requests, and from accept to the first byte
+	HalfClose time.Duration // 200ms: see HalfCloseOff
+}
+
+// Values of Timeouts.HalfClose beside a duration.
+const (
+	HalfCloseCancel = time.Duration(-1) // a FIN with requests outstanding cancels them at once
+	HalfCloseOff    = time.Duration(-2) // a FIN changes nothing: everything is answered
+)
+
+func (t Timeouts) resolved() Timeouts {
+	if t.Header == 0 {
+		t.Header = 30 * time.Second
+	}
+	if t.KeepAlive == 0 {
+		t.KeepAlive = 120 * time.Second
+	}
+	if t.HalfClose == 0 {
+		t.HalfClose = 200 * time.Millisecond
+	}
+	return t
+}
+
+// Unmatched is what a request gets whose host no site has.
+type Unmatched uint8
+
+// Answers to unmatched requests; never 503, which load balancers take for overload.
+const (
+	Unmatched421 Unmatched = iota
+	Unmatched400
+	UnmatchedClose
+)
+
+// ProxyProtocol is whether connections of a listener begin with a PROXY header.
+type ProxyProtocol uint8
+
+// PROXY protocol modes. The header is believed, and looked for, only from trusted proxies.
+const (
+	ProxyOff ProxyProtocol = iota
+	ProxyOptional
+	ProxyRequired
+)
+
+// Listener is one address with its sockets.
+type Listener struct {
+	Address string // as configured; key of Routes
+	FDs     []int  // one per loop (TCP), or one shared by all; the server takes them over
+	Proxy   ProxyProtocol
+}
+
+// Site is a set of bindings with its apps.
+type Site struct {
+	Name     string
+	Bindings []Binding
+	Apps     []App
+}
+
+// Binding ties a site to a listener and a host. Hosts: "+" strong wildcard, "*" weak wildcard, ""
+// the address itself, "name", or "*.name" (left-most label).
+//
+// systems.md rows H10-H13.
+type Binding struct {
+	Address string
+	Host    string
+}
+
+// App is what answers below a path prefix of a site.
+type App struct {
+	Prefix  string // "/" or "/shop": whole segments
+	Handler pipeline.Handler
+	Limits  Limits // what is zero is inherited
+}
+
+func (o *Options) resolved() Options {
+	r := *o
+	r.Timeouts = r.Timeouts.resolved()
+	if r.Limits.Body == 0 {
+		r.Limits.Body = bodyDefault
+	}
+	if r.MinRate == 0 {
+		r.MinRate = 240
+	}
+	if r.ServerHeader == "" {
+		r.ServerHeader = "Weir"
+	}
+	if r.Logger == nil {
+		r.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	if r.Blocking == nil {
+		r.Blocking = func(f func()) bool { go f(); return true }
+	}
+	return r
+}
+
+func (o *Options) trusts(a netip.Addr) bool {
+	for _, p := range o.TrustedProxies {
+		if p.Contains(a.Unmap()) {
+			return true
+		}
+	}
+	return false
+}
+
+var _ netpoll.Acceptor = (*listener)(nil)
