@@ -32,6 +32,13 @@ func (c *Context) ReadBody(max int64, then func(c *Context, body []byte, err err
 		panic("pipeline: ReadBody called twice")
 	}
 	c.body.then, c.body.max, c.body.buf = then, max, c.body.buf[:0]
+	if n := c.r.ContentLength; n > max {
+		_ = c.SetStatus(413) // if the response has started, it has another status
+		c.bodyDone(nil, ErrBodyTooLarge)
+		return
+	} else if n > int64(cap(c.body.buf)) {
+		c.body.buf = make([]byte, 0, min(n, bodyGuessMax))
+	}
 	c.hold()
 	c.x.ReceiveBody(collector{})
 }

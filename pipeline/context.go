@@ -6,19 +6,9 @@ import (
 	"net/netip"
 	"os"
 	"sync/atomic"
-)
 
-// request is what Context reads of a parsed head.
-type request interface {
-	Method() []byte
-	Target() []byte
-	Path() []byte
-	Query() []byte
-	Host() []byte
-	NumFields() int
-	FieldName(i int) []byte
-	FieldValue(i int) []byte
-}
+	"weir/protocol/http1"
+)
 
 // Origin says where an exchange came from; it is the same for all exchanges of a connection unless
 // a trusted proxy says otherwise.
@@ -49,7 +39,7 @@ const (
 // that runs. No other may call its methods; [Context.Async] makes a value that may go anywhere.
 type Context struct {
 	x      Exchange
-	r      request
+	r      *http1.Request
 	origin Origin
 	now    int64
 	gen    atomic.Uint64
@@ -99,15 +89,18 @@ type fileBody struct {
 	off, n int64
 }
 
+// Request is the parsed head, for who forwards it. It must not be changed.
+func (c *Context) Request() *http1.Request { return c.r }
+
 // Method is the request method, as sent.
 func (c *Context) Method() string { return view(c.r.Method()) }
 
 // IsHead says whether the method is HEAD.
-func (c *Context) IsHead() bool { return string(c.r.Method()) == "HEAD" }
+func (c *Context) IsHead() bool { return c.r.Verb == http1.VerbHead }
 
 // Path is the decoded path without what Map and the app's prefix matched; it is empty when they
-// matched all of it. Dot segments are resolved. "%2F" stays as it is, so that a decoded slash always
-// separates segments.
+// matched all of it. Dot segments are resolved; "%2F" stays, so that a slash always separates
+// segments ([http1.DecodePath]). "*" and the empty path of CONNECT stay, too.
 func (c *Context) Path() string { return c.target[c.base:] }
 
 // PathBase is what Map and the app's prefix matched of the decoded path: "" or "/shop".
@@ -138,14 +131,7 @@ func (c *Context) PeerTrusted() bool { return c.origin.Trusted }
 func (c *Context) Now() int64 { return c.now }
 
 // Header returns the first value of a request field, "" when there is none.
-func (c *Context) Header(name string) string {
-	for i, n := 0, c.r.NumFields(); i < n; i++ {
-		if equalFold(view(c.r.FieldName(i)), name) {
-			return view(c.r.FieldValue(i))
-		}
-	}
-	return ""
-}
+func (c *Context) Header(name string) string { return view(c.r.Lookup(name)) }
 
 // Values iterates over the values of a request field, in order.
 func (c *Context) Values(name string) iter.Seq[string] {

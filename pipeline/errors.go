@@ -27,8 +27,6 @@ var (
 	ErrFraming = errors.New("pipeline: field belongs to the connection")
 	// ErrFieldsFull says that a Fields has reached its maximum of fields or bytes.
 	ErrFieldsFull = errors.New("pipeline: too many fields")
-	// ErrTarget says that a request target holds a bad percent-escape or an encoded NUL: 400.
-	ErrTarget = errors.New("pipeline: malformed request target")
 	// ErrCancelled is the cause of a cancelled exchange when the exchange gave none.
 	ErrCancelled = errors.New("pipeline: exchange cancelled")
 	// ErrCompleted is the cause of Context after the exchange completed.

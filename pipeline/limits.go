@@ -19,5 +19,7 @@ const (
 	runBodyHigh = 64 << 10 // bytes of request body waiting for BodyReader; above it reading pauses
 	runBodyLow  = 16 << 10 // below it reading resumes
 
+	bodyGuessMax = 1 << 20 // bytes made for a body because its Content-Length says so
+
 	requestIDMax = 128 // bytes of a request id taken from a client
 )

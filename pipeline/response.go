@@ -3,6 +3,8 @@ package pipeline
 import (
 	"os"
 	"strconv"
+
+	"weir/protocol/http1"
 )
 
 // Status is the response status: 200 until SetStatus.
@@ -283,7 +285,7 @@ func (c *Context) closeFile() {
 // plainPage is the default ErrorPage.
 func plainPage(c *Context, dst []byte, status int, _ Reason) ([]byte, string) {
 	dst = strconv.AppendInt(dst, int64(status), 10)
-	if text := statusText(status); text != "" {
+	if text := http1.StatusText(status); text != "" {
 		dst = append(append(dst, ' '), text...)
 	}
 	dst = append(dst, "\nrequest id: "...)

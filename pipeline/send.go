@@ -1,7 +1,5 @@
 package pipeline
 
-import "net/http"
-
 // This file is the way from Context to Exchange: head, filtered body, end. Its methods serve handlers
 // that relay a response as it comes; others use Write, Text, Stream and SendFile.
 
@@ -229,5 +227,3 @@ func (c *Context) handLoopEnd() {
 	}
 	c.x.SendEnd(nil)
 }
-
-func statusText(status int) string { return http.StatusText(status) }

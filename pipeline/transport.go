@@ -1,6 +1,10 @@
 package pipeline
 
-import "net/http"
+import (
+	"net/http"
+
+	"weir/protocol/http1"
+)
 
 // Transport is the side of a [Context] that an implementer of [Exchange] drives. It lives with the
 // exchange's other state and is reused: Begin, Serve, then Writable, Cancel and what Post brings, at
@@ -12,19 +16,22 @@ type Transport struct {
 	Context
 }
 
-// Begin starts an exchange for a parsed request. r and the bytes it refers to must stay until Complete.
-// now is the loop's time. An error is ErrTarget: answer 400 (Fail and Serve work all the same, with
-// the raw path).
+// Begin starts an exchange for a parsed request. r and the bytes it refers to must stay where they are
+// until Complete. now is the loop's time. An error says that the path is malformed
+// ([http1.StatusOf] has the status); Path is the raw one then.
 //
 // Hot path: once per exchange. No allocation: TestTextAllocs.
-func (t *Transport) Begin(x Exchange, r request, o Origin, now int64) error {
+func (t *Transport) Begin(x Exchange, r *http1.Request, o Origin, now int64) (err error) {
 	c := &t.Context
 	c.x, c.r, c.origin, c.now = x, r, o, now
 	c.status, c.length, c.room = http.StatusOK, LengthUnknown, true
-	var err error
-	c.target, c.pathBuf, err = decodePath(c.pathBuf, r.Path())
-	if err != nil {
-		c.target = view(r.Path())
+	raw := r.Path()
+	c.target = view(raw)
+	if len(raw) == 0 || raw[0] != '/' || http1.PlainPath(raw) {
+		return nil // "*", CONNECT, or nothing to decode
+	}
+	if c.pathBuf, err = http1.DecodePath(c.pathBuf[:0], raw); err == nil {
+		c.target = view(c.pathBuf)
 	}
 	return err
 }
