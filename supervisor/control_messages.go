@@ -1,0 +1,84 @@
+package supervisor
+
+import (
+	"time"
+
+	"weir/supervisor/config"
+)
+
+// Kinds of messages from the supervisor to a front, in the order in which a new front sees them.
+const (
+	kindHello     = "hello"     // helloBody; descriptor: the front's counters
+	kindListener  = "listener"  // listenerBody; descriptors: its sockets
+	kindConfigure = "configure" // configureBody; answered by kindConfigured
+	kindPool      = "pool"      // poolBody
+	kindReady     = "worker"    // workerBody with an endpoint
+	kindDrainW    = "drain-wkr" // workerBody; answered by kindDrained
+	kindGone      = "gone"      // workerBody
+	kindStatusAsk = "status?"   // answered by kindStatus
+	kindLogLevel  = "log-level" // textBody
+	kindReopen    = "reopen"    // log files
+	kindDrain     = "drain"     // drainBody: serve what is there, then exit
+	kindShutdown  = "shutdown"  // exit now
+)
+
+// Kinds of messages from a front to the supervisor. The first is kindHello.
+const (
+	kindConfigured = "configured" // configuredBody
+	kindAccepting  = "accepting"  // the front takes connections
+	kindUnlisten   = "unlistened" // it takes no more: it drains
+	kindDrained    = "drained"    // eventBody, as the next three
+	kindHung       = "hung"
+	kindRefused    = "refused"
+	kindServed     = "served"
+	kindStatus     = "status" // whatever JSON the front reports
+)
+
+type helloBody struct {
+	Version  int      `json:"version"`
+	PID      int      `json:"pid"` // the sender's
+	Slot     int      `json:"slot"`
+	Fronts   int      `json:"fronts"`
+	Loops    int      `json:"loops"`
+	Counters []string `json:"counters"`
+}
+
+type listenerBody struct {
+	Address string `json:"address"`
+	Network string `json:"network"`
+	Actual  string `json:"actual"`
+}
+
+type configureBody struct {
+	Generation uint64         `json:"generation"`
+	Listeners  []string       `json:"listeners"` // addresses in force; others end
+	Config     *config.Config `json:"config"`
+}
+
+type configuredBody struct {
+	Generation uint64 `json:"generation"`
+	Error      string `json:"error,omitempty"`
+}
+
+type poolBody struct {
+	Pool         string       `json:"pool"`
+	Availability Availability `json:"availability"`
+}
+
+type workerBody struct {
+	Worker   WorkerRef `json:"worker"`
+	Endpoint Endpoint  `json:"endpoint"`
+}
+
+type eventBody struct {
+	Worker WorkerRef `json:"worker"`
+	Text   string    `json:"text,omitempty"`
+}
+
+type textBody struct {
+	Text string `json:"text"`
+}
+
+type drainBody struct {
+	Within time.Duration `json:"within"` // of receipt; the clocks of two processes need not agree
+}
