@@ -91,3 +91,6 @@ func (f *freeLists) surplus() bool {
 	}
 	return false
 }
+
+// ReleaseBuffer gives back a buffer taken from a connection that is closed meanwhile.
+func (l *Loop) ReleaseBuffer(b *Buffer) { l.release(b) }

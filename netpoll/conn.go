@@ -41,6 +41,7 @@ const (
 	flagBlocked           // send gave EAGAIN; an edge will come
 	flagConnecting        // dial in progress
 	flagHangup            // FIN or error announced: read until it is reached
+	flagFailed            // an error was announced
 	flagTold              // OnHangup was called
 	flagEOF               // FIN was read
 	flagFull              // a writer was told that there is no room

@@ -17,6 +17,9 @@ func (c *Conn) onEvent(ev *event) {
 	if ev.hangup || ev.failed {
 		c.flags |= flagHangup
 	}
+	if ev.failed {
+		c.flags |= flagFailed
+	}
 	if c.fd < 0 || !(ev.readable || ev.hangup || ev.failed) {
 		return
 	}
@@ -25,12 +28,18 @@ func (c *Conn) onEvent(ev *event) {
 		return
 	}
 	c.flags |= flagPending
-	if (ev.hangup || ev.failed) && c.flags&flagTold == 0 {
+	c.tellHangup()
+	if c.fd >= 0 {
+		c.flushOwn()
+	}
+}
+
+// tellHangup passes on, once, that the peer is gone while we do not read.
+func (c *Conn) tellHangup() {
+	const quiet = flagTold | flagEOF
+	if c.flags&(flagHangup|flagPaused) == flagHangup|flagPaused && c.flags&quiet == 0 {
 		c.flags |= flagTold
-		c.handler.OnHangup(c, ev.failed)
-		if c.fd >= 0 {
-			c.flushOwn()
-		}
+		c.handler.OnHangup(c, c.flags&flagFailed != 0)
 	}
 }
 
@@ -51,6 +60,7 @@ func (c *Conn) deliver() {
 	if c.in != nil {
 		c.settle()
 	}
+	c.tellHangup()
 	c.flushOwn()
 }
 
@@ -159,6 +169,10 @@ func (c *Conn) received(b []byte) {
 	n := c.handler.OnData(c, b)
 	if n < len(b) && c.fd >= 0 {
 		c.keep(b[n:])
+		if c.flags&(flagBulk|flagPaused) == 0 { // the rest is for whoever reads from here on
+			c.flags |= flagAgain
+			c.loop.queueReady(c)
+		}
 	}
 }
 
