@@ -1,0 +1,192 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"weir/supervisor/config"
+)
+
+// recycle marks the slots of worker n, or of all workers for 0, and returns what waits for the end of
+// those that are there now.
+func (p *Pool) recycle(reason string, n uint64, now time.Time) *waiter {
+	old := map[uint64]bool{}
+	for _, s := range p.slots {
+		if w := s.cur.w; w != nil && (n == 0 || w.ref.N == n) {
+			s.stale = reason
+			old[w.ref.N] = true
+		}
+	}
+	switch {
+	case p.want != PoolRunning:
+		return refusal(fmt.Errorf("supervisor: pool %s: recycle: %w", p.name, ErrPoolStopped))
+	case n != 0 && len(old) == 0:
+		return refusal(fmt.Errorf("supervisor: pool %s: worker %d: %w", p.name, n, ErrNoWorker))
+	}
+	p.maintain(now)
+	return &waiter{rep: true, fail: p.changeFailed, done: func() bool { return p.noneOf(old) }}
+}
+
+// refusal is a waiter that gets err at once.
+func refusal(err error) *waiter {
+	return &waiter{done: func() bool { return false }, fail: func() error { return err }}
+}
+
+// noneOf reports whether none of these workers is left.
+func (p *Pool) noneOf(old map[uint64]bool) bool {
+	for n := range old {
+		if p.workers[n] != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// changeFailed gives up waiting for replacements that nobody will start.
+func (p *Pool) changeFailed() error {
+	if p.state == PoolFailed {
+		return fmt.Errorf("supervisor: pool %s: %w: %w", p.name, ErrPoolFailed, p.lastErr)
+	}
+	return nil
+}
+
+// replacementFailed tells those who wait. A recycle is called off: the old worker is good. A change of
+// configuration goes on, with the seat's back-off.
+func (p *Pool) replacementFailed(w *worker, s *slot) {
+	if w.asked {
+		return
+	}
+	if !s.keep {
+		for _, t := range p.slots {
+			if !t.keep {
+				t.stale = ""
+			}
+		}
+	}
+	err := fmt.Errorf("supervisor: pool %s: replacement: %w", p.name, w.failure())
+	p.waiters = slices.DeleteFunc(p.waiters, func(x *waiter) bool {
+		if x.rep {
+			x.ch <- err
+		}
+		return x.rep
+	})
+}
+
+// apply changes the configuration to c, which is valid.
+func (p *Pool) apply(c PoolConfig, now time.Time) *waiter {
+	d := c.withDefaults()
+	old := p.conf
+	p.conf = &d
+	if p.want != PoolRunning {
+		return &waiter{done: func() bool { return true }, fail: func() error { return nil }}
+	}
+	gone := map[uint64]bool{}
+	if !d.sameWorker(old) {
+		for _, s := range p.slots {
+			if s.cur.w != nil {
+				s.stale, s.keep = "configuration changed", true
+				gone[s.cur.w.ref.N] = true
+			}
+			if s.next.w != nil { // already of the past
+				w := s.next.w
+				s.next = seat{}
+				p.dismiss(w, "configuration changed", now)
+			}
+			s.cur.fails, s.cur.at = 0, now
+		}
+		if p.state == PoolFailed { // what failed may be repaired
+			p.event(evPoolStart, now)
+		}
+	}
+	p.maintain(now)
+	grows := d.Workers > old.Workers
+	up := func() bool { return p.noneOf(gone) && (!grows && len(gone) == 0 || p.filled()) }
+	return &waiter{rep: true, fail: p.changeFailed, done: up}
+}
+
+// filled reports whether every slot has a ready worker.
+func (p *Pool) filled() bool {
+	for _, s := range p.slots {
+		if s.cur.w == nil || s.cur.w.state != WorkerReady {
+			return false
+		}
+	}
+	return true
+}
+
+// Remove stops the pool and forgets it. See Stop for ctx.
+func (p *Pool) Remove(ctx context.Context) error {
+	return p.wait(ctx, func(now time.Time) *waiter {
+		p.removed = true
+		p.event(evPoolStop, now)
+		p.settle(now)
+		if p.state == PoolStopped {
+			p.closed()
+		}
+		return p.emptyWaiter()
+	}, p.killAll)
+}
+
+// manual reports start: manual.
+func (p *Pool) manual() (manual bool) {
+	p.ps.call(func(time.Time) { manual = p.conf.Start == config.StartManual })
+	return manual
+}
+
+// settle is what follows every event: slots are maintained, an emptied pool is closed, waiters told.
+func (p *Pool) settle(now time.Time) {
+	p.maintain(now)
+	if p.want == PoolStopped && p.state != PoolStopped && len(p.workers) == 0 {
+		p.event(evPoolEmpty, now)
+	}
+	p.waiters = slices.DeleteFunc(p.waiters, func(w *waiter) bool {
+		if w.done() {
+			w.ch <- nil
+			return true
+		}
+		if err := w.fail(); err != nil {
+			w.ch <- err
+			return true
+		}
+		return false
+	})
+}
+
+func (p *Pool) dropWaiter(w *waiter) {
+	p.waiters = slices.DeleteFunc(p.waiters, func(x *waiter) bool { return x == w })
+}
+
+// advance lets the clocks of the pool and its workers ring.
+func (p *Pool) advance(now time.Time) {
+	for _, n := range p.sortedWorkers() {
+		if w := p.workers[n]; w != nil {
+			w.advance(now)
+		}
+	}
+	if !p.probeAt.IsZero() && !now.Before(p.probeAt) {
+		p.event(evPoolProbe, now)
+	}
+	p.settle(now)
+}
+
+// next is when the pool must be looked at again; zero for never.
+func (p *Pool) next() time.Time {
+	at := p.probeAt
+	for _, w := range p.workers {
+		at = earlier(at, w.next())
+	}
+	if p.want != PoolRunning || p.state == PoolFailed {
+		return at
+	}
+	for _, s := range p.slots {
+		if s.cur.w == nil {
+			at = earlier(at, s.cur.at)
+		}
+		if s.stale != "" && s.next.w == nil {
+			at = earlier(at, s.next.at)
+		}
+	}
+	return at
+}

@@ -1,0 +1,39 @@
+package supervisor
+
+import "time"
+
+// env is what the state machines ask of the operating system. Calls come from the main loop and do
+// not block; what follows from them arrives as events. Tests put a recorder in its place.
+type env interface {
+	now() time.Time
+	// jitter is d changed by up to a tenth either way.
+	jitter(d time.Duration) time.Duration
+	// spawn starts w: evSpawned or evSpawnFailed, then evReady, evStopNotice and at last evExited.
+	spawn(w WorkerRef, c *PoolConfig)
+	// signal sends SIGTERM to w's process, or SIGKILL to its whole group.
+	signal(w WorkerRef, kill bool)
+	// examine finds out what w listens on instead: evExamined.
+	examine(w WorkerRef)
+	// recheck probes a ready worker's endpoint: evUnserving if it refuses.
+	recheck(w WorkerRef, e Endpoint)
+	// lines are the last lines of w's output, oldest first.
+	lines(w WorkerRef) []string
+	// forget gives back what belongs to w: its directory, its port. Its process is gone.
+	forget(w WorkerRef)
+}
+
+// evNotice is an event that carries a status line and moves nothing.
+const evNotice workerEvent = 255
+
+// event is one thing that happened to one worker.
+type event struct {
+	worker   WorkerRef
+	kind     workerEvent
+	pid      int        // evSpawned
+	endpoint Endpoint   // evReady
+	err      error      // evSpawnFailed
+	text     string     // evExamined: what it listens on; evHung, evRefused: detail; evDrain, evKill: reason
+	exit     ExitStatus // evExited
+	status   *string    // STATUS=, with any kind
+	call     func()     // an API call to run on the loop instead
+}

@@ -1,0 +1,67 @@
+package supervisor
+
+import "time"
+
+// Maxima of pools and workers. Every queue, list and retry of this package is bounded here; what
+// configuration sets is named in [PoolConfig].
+const (
+	poolNameBytesMax = 64   // of a pool's name; it is part of a path
+	poolWorkersMax   = 4096 // workers of one pool
+	commandArgsMax   = 4096 // argv entries of a worker
+
+	// sockaddr_un.sun_path holds 108 bytes with the final NUL (104 on BSD: see socketPathBytesMax).
+	runtimeDirHint = "choose a shorter --runtime-dir"
+
+	inboxEventsMax = 1 << 16 // events that wait for the main loop; beyond it hints are dropped
+
+	exitsKept     = 10   // last exits that Status shows per pool
+	failuresKept  = 1000 // times of failures per pool; more if rapid_fail.failures is
+	halfOpenFirst = 4    // doublings of backoffMin before the first half-open probe: 1.6 s
+
+	outputLineBytesMax    = 16 << 10             // a longer line is cut into pieces of this size
+	outputLinesPerSecond  = 10_000               // per worker, by default
+	outputLinesKept       = 100                  // per worker, for status and errors
+	outputKeptBytesMax    = 64 << 10             // of those lines together, per worker
+	outputErrorLines      = 5                    // last lines quoted in a log line about a failed worker
+	outputQueueLinesMax   = 4096                 // lines that wait for the log of all pools; beyond it they are dropped
+	outputQueueBytesMax   = 4 << 20              // bytes of those lines
+	outputDrainAfterDeath = 3 * time.Millisecond // for the end of a dead worker's output, before its exit is told
+	outputFlushMax        = time.Second          // at Close, for a log that blocks
+
+	notifyMessageBytesMax = 4 << 10 // a datagram on NOTIFY_SOCKET; systemd's own bound is of this order
+	statusBytesMax        = 256     // of STATUS=
+
+	portMin = 20_000 // PORT is taken from [portMin, portMax]
+	portMax = 29_999
+
+	envFileBytesMax = 1 << 20 // one file of env.files
+
+	backoffMin      = 100 * time.Millisecond // after the first of consecutive deaths
+	backoffMax      = 30 * time.Second
+	earlyDeath      = 10 * time.Second // a death this soon after ready is a failure
+	readySlow       = 10 * time.Second // a warning says what is waited for
+	killPatience    = 5 * time.Second  // from SIGKILL to the complaint that the worker is still there
+	killPatienceMax = 5 * time.Minute  // the complaint is repeated at doubling intervals up to this
+
+	probeIntervalMin     = time.Millisecond
+	probeIntervalMax     = 20 * time.Millisecond
+	probeDialTimeout     = 200 * time.Millisecond
+	probeForeignInterval = 200 * time.Millisecond // while another process holds PORT
+	inheritBacklog       = 4096                   // of an inherited socket; the kernel bounds it by somaxconn
+	familyDepthMax       = 64                     // generations between a worker and a process that listens for it
+	inheritReadyAfter    = time.Second            // an inherited socket's worker that lives this long counts as ready
+
+	spawnTimeout       = 10 * time.Second // from fork to exec of the worker's program
+	statusPipeBytesMax = 4 << 10          // the spawn helper's report
+	orphanSweepEvery   = time.Second      // how often children adopted from dead workers are collected
+)
+
+// Defaults of PoolConfig.
+const (
+	defaultWorkers           = 1
+	defaultConcurrency       = 64
+	defaultReadyTimeout      = 90 * time.Second
+	defaultStopTimeout       = 30 * time.Second
+	defaultRapidFailFailures = 5
+	defaultRapidFailWindow   = 5 * time.Minute
+)

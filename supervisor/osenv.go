@@ -1,0 +1,155 @@
+package supervisor
+
+import (
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// osEnv is env for real.
+type osEnv struct {
+	opts       *PoolsOptions
+	log        *slog.Logger
+	post       func(event)
+	front      account
+	socketRoot string // {runtime}/w
+	ports      *ports
+	sink       *sink
+	orphans    *orphanSweeper // nil in library mode
+
+	running sync.WaitGroup
+	mu      sync.Mutex
+	procs   map[WorkerRef]*process // guarded by mu
+}
+
+func newOSEnv(o *PoolsOptions, log *slog.Logger, post func(event)) (*osEnv, error) {
+	e := &osEnv{opts: o, log: log, post: post, ports: newPorts(), procs: map[WorkerRef]*process{}}
+	var err error
+	if e.front, err = lookupAccount(o.FrontUser); err != nil {
+		return nil, fmt.Errorf("supervisor: front: %w", err)
+	}
+	if _, err = lookupAccount(o.User); err != nil {
+		return nil, fmt.Errorf("supervisor: pools: %w", err)
+	}
+	if err := e.makeSocketRoot(); err != nil {
+		return nil, err
+	}
+	w := o.Output
+	if w == nil {
+		w = os.Stderr
+	}
+	e.sink = newSink(w)
+	if o.Process {
+		if err := becomeSubreaper(); err != nil {
+			log.Warn("orphans of workers cannot be adopted", "error", err)
+		} else {
+			e.orphans = sweepOnSignal()
+		}
+	}
+	return e, nil
+}
+
+// makeSocketRoot makes {runtime}/w, without what a killed predecessor left there.
+func (e *osEnv) makeSocketRoot() error {
+	if !filepath.IsAbs(e.opts.RuntimeDir) {
+		return fmt.Errorf("supervisor: runtime directory %q: not absolute", e.opts.RuntimeDir)
+	}
+	e.socketRoot = filepath.Join(e.opts.RuntimeDir, "w")
+	if err := os.RemoveAll(e.socketRoot); err != nil {
+		return fmt.Errorf("supervisor: runtime directory: %w", err)
+	}
+	if err := os.MkdirAll(e.opts.RuntimeDir, 0o711); err != nil {
+		return fmt.Errorf("supervisor: runtime directory: %w", err)
+	}
+	if err := os.Mkdir(e.socketRoot, 0o700); err != nil {
+		return fmt.Errorf("supervisor: runtime directory: %w", err)
+	}
+	if err := os.Chmod(e.socketRoot, 0o711); err != nil { // whatever the umask is
+		return fmt.Errorf("supervisor: runtime directory: %w", err)
+	}
+	return nil
+}
+
+func (e *osEnv) now() time.Time { return time.Now() }
+
+func (e *osEnv) jitter(d time.Duration) time.Duration {
+	return d - d/10 + rand.N(d/5+1)
+}
+
+func (e *osEnv) spawn(w WorkerRef, c *PoolConfig) {
+	p := &process{
+		env: e, ref: w, conf: c, listener: -1,
+		out: &output{sink: e.sink, pool: w.Pool, worker: w.String(), format: c.Output.Format,
+			rate: int64(c.Output.Lines)},
+		readySaid: make(chan struct{}), exited: make(chan struct{}),
+	}
+	e.mu.Lock()
+	e.procs[w] = p
+	e.mu.Unlock()
+	e.running.Go(p.run)
+}
+
+func (e *osEnv) proc(w WorkerRef) *process {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.procs[w]
+}
+
+func (e *osEnv) signal(w WorkerRef, kill bool) {
+	if p := e.proc(w); p != nil {
+		p.signal(kill)
+	}
+}
+
+func (e *osEnv) examine(w WorkerRef) {
+	p := e.proc(w)
+	e.running.Go(func() { e.post(event{worker: w, kind: evExamined, text: p.describe()}) })
+}
+
+func (e *osEnv) recheck(w WorkerRef, at Endpoint) {
+	p := e.proc(w)
+	e.running.Go(func() {
+		if err := p.serving(at); err != nil {
+			e.post(event{worker: w, kind: evUnserving, text: "does not listen any more: " + err.Error()})
+		}
+	})
+}
+
+func (e *osEnv) lines(w WorkerRef) []string {
+	if p := e.proc(w); p != nil {
+		return p.out.last()
+	}
+	return []string{}
+}
+
+// forget removes w's directory and frees its port.
+func (e *osEnv) forget(w WorkerRef) {
+	p := e.proc(w)
+	if p == nil {
+		return
+	}
+	if p.contract.port != 0 {
+		e.ports.release(p.contract.port)
+	}
+	if p.dir.path != "" {
+		if err := os.RemoveAll(p.dir.path); err != nil {
+			e.log.Warn("socket directory stays", "worker", w.String(), "error", err)
+		}
+	}
+	e.mu.Lock()
+	delete(e.procs, w)
+	e.mu.Unlock()
+}
+
+// close ends every goroutine but the forking thread. All workers are gone.
+func (e *osEnv) close() {
+	e.running.Wait()
+	if e.orphans != nil {
+		e.orphans.close()
+	}
+	e.sink.close()
+}

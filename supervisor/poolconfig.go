@@ -1,0 +1,172 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"weir/supervisor/config"
+)
+
+// PoolConfig is a pool: what its workers run and how they are kept running. The zero value of every
+// field but Name and Command is its default.
+type PoolConfig struct {
+	Name    string            // letters, digits, '.', '_' and '-'; unique
+	Command []string          // argv, no shell; {socket} and {port} are replaced
+	Program string            // path of the program; "" looks Command[0] up in the worker's PATH
+	Dir     string            // working directory; "" is the supervisor's
+	Env     *config.Env       // nil inherits the supervisor's, without Weir's own variables
+	User    string            // USER[:GROUP]; "" is PoolsOptions.User
+	Socket  config.Socket     // "" is SocketPath
+	Start   config.Start      // "" is StartAlways
+	Workers int               // 0 is 1
+	Ready   config.Ready      // probe "" is connect; timeout 0 is 90 s
+	Hang    config.HangAction // "" is kill
+
+	Concurrency int              // slots per worker, told to the front; 0 is 64
+	RapidFail   config.RapidFail // failures 0 is 5, off is none; window 0 is 5 m; then "" is retry
+	StopTimeout config.Duration  // SIGTERM to SIGKILL, and the longest wait for a drain; 0 is 30 s
+	Output      config.Output    // format "" is prefixed; lines 0 is 10 000/s
+}
+
+// PoolConfigFrom is the part of c that concerns the supervisor. self is the argv that runs this
+// binary as the worker of a pool without command.
+func PoolConfigFrom(c *config.Pool, self []string) PoolConfig {
+	p := PoolConfig{
+		Name: c.Name, Command: c.Command, Program: c.Program, Dir: c.Dir, Env: &c.Env,
+		Socket: c.Socket, Start: c.Start, Workers: int(c.Workers), Ready: c.Ready,
+		Hang: c.Hang.Action, Concurrency: c.Concurrency, RapidFail: c.RapidFail,
+		StopTimeout: c.StopTimeout, Output: c.Output,
+	}
+	if len(c.Command) == 0 {
+		p.Command, p.Program = self, ""
+	}
+	return p
+}
+
+// withDefaults is c with every zero field replaced by its default.
+func (c PoolConfig) withDefaults() PoolConfig {
+	setDefault(&c.Socket, config.SocketPath)
+	setDefault(&c.Start, config.StartAlways)
+	setDefault(&c.Workers, defaultWorkers)
+	setDefault(&c.Ready.Probe, config.ProbeConnect)
+	setDefault(&c.Ready.Timeout, config.Duration(defaultReadyTimeout))
+	setDefault(&c.Hang, config.HangKill)
+	setDefault(&c.Concurrency, defaultConcurrency)
+	setDefault(&c.RapidFail.Failures, defaultRapidFailFailures)
+	setDefault(&c.RapidFail.Window, config.Duration(defaultRapidFailWindow))
+	setDefault(&c.RapidFail.Then, config.ThenRetry)
+	setDefault(&c.StopTimeout, config.Duration(defaultStopTimeout))
+	setDefault(&c.Output.Format, config.OutputPrefixed)
+	setDefault(&c.Output.Lines, outputLinesPerSecond)
+	return c
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// validate reports what would make every start of a worker fail.
+func (c *PoolConfig) validate() error {
+	switch {
+	case c.Name == "":
+		return errors.New("supervisor: pool: no name")
+	case !poolNameOK(c.Name):
+		return fmt.Errorf("supervisor: pool %q: the name may hold letters, digits, '.', '_' and '-', "+
+			"at most %d, and not begin with '.'", c.Name, poolNameBytesMax)
+	case len(c.Command) == 0 || c.Command[0] == "":
+		return fmt.Errorf("supervisor: pool %s: no command", c.Name)
+	case len(c.Command) > commandArgsMax:
+		return fmt.Errorf("supervisor: pool %s: command: more than %d arguments", c.Name, commandArgsMax)
+	case c.Workers < 0 || c.Workers > poolWorkersMax:
+		return fmt.Errorf("supervisor: pool %s: workers: %d is not in 1-%d", c.Name, c.Workers,
+			poolWorkersMax)
+	case c.Concurrency < 0:
+		return fmt.Errorf("supervisor: pool %s: concurrency: %d is below 1", c.Name, c.Concurrency)
+	}
+	for _, a := range c.Command {
+		if strings.IndexByte(a, 0) >= 0 {
+			return fmt.Errorf("supervisor: pool %s: command: NUL byte in an argument", c.Name)
+		}
+	}
+	return nil
+}
+
+func poolNameOK(s string) bool {
+	if s == "" || s[0] == '.' || len(s) > poolNameBytesMax {
+		return false
+	}
+	for i := range len(s) {
+		b := s[i]
+		if b|0x20 >= 'a' && b|0x20 <= 'z' || b >= '0' && b <= '9' || strings.IndexByte("._-", b) >= 0 {
+			continue
+		}
+		return false
+	}
+	return true
+}
+
+// sameWorker reports whether a worker started under c need not be replaced under d: everything that
+// is fixed when a worker starts is equal.
+func (c *PoolConfig) sameWorker(d *PoolConfig) bool {
+	return reflect.DeepEqual(c.Command, d.Command) && c.Program == d.Program && c.Dir == d.Dir &&
+		sameEnv(c.env(), d.env()) && c.User == d.User && c.Socket == d.Socket &&
+		c.Concurrency == d.Concurrency && c.Output == d.Output
+}
+
+var envInherited = config.Env{Inherit: true}
+
+// env is c.Env or its default.
+func (c *PoolConfig) env() *config.Env {
+	if c.Env == nil {
+		return &envInherited
+	}
+	return c.Env
+}
+
+// sameEnv is equality in which a nil and an empty list are the same.
+func sameEnv(a, b *config.Env) bool {
+	if a.Inherit != b.Inherit || len(a.Set) != len(b.Set) {
+		return false
+	}
+	for k, v := range a.Set {
+		if w, ok := b.Set[k]; !ok || v != w {
+			return false
+		}
+	}
+	return sameStrings(a.Keep, b.Keep) && sameStrings(a.Files, b.Files)
+}
+
+func sameStrings(a, b []string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// stopTimeout is the wait from SIGTERM to SIGKILL; "off" waits for ever.
+func (c *PoolConfig) stopTimeout() time.Duration { return clockOf(c.StopTimeout) }
+
+// readyTimeout is the wait from spawn to ready.
+func (c *PoolConfig) readyTimeout() time.Duration { return clockOf(c.Ready.Timeout) }
+
+// clockOf is d, or 0 for a clock that never rings.
+func clockOf(d config.Duration) time.Duration {
+	if d.IsOff() {
+		return 0
+	}
+	return max(d.Std(), time.Nanosecond)
+}
+
+// killsHung reports whether a hung worker is ended; else it is only logged.
+func (c *PoolConfig) killsHung() bool { return c.Hang == config.HangKill }

@@ -1,0 +1,245 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+)
+
+// PoolsOptions are the surroundings of all pools of one process.
+type PoolsOptions struct {
+	Link       Link         // the front or fronts; required
+	Logger     *slog.Logger // life-cycle events; nil discards
+	RuntimeDir string       // absolute; sockets lie in RuntimeDir/w/POOL-N/; emptied of old ones
+	Output     io.Writer    // what workers print; nil is os.Stderr
+	User       string       // USER[:GROUP] of pools that name none; "" is the invoking user
+	FrontUser  string       // USER[:GROUP] of the front, which must reach the sockets; "" likewise
+	NoFile     *[2]uint64   // RLIMIT_NOFILE (soft, hard) of workers; nil is what this process started with
+
+	// Process is true in the supervisor process and false in a library: orphaned descendants of
+	// workers are adopted (PR_SET_CHILD_SUBREAPER) and reaped.
+	Process bool
+
+	// OnExit is called on the main loop when a pool with "then: exit" failed. It must not block.
+	OnExit func(pool string, err error)
+}
+
+// Pools are the pools of one process. One goroutine, the main loop, owns all their state; everything
+// else reaches it by events. Pools implements LinkEvents.
+type Pools struct {
+	opts PoolsOptions
+	log  *slog.Logger
+	env  env
+	wake chan struct{} // capacity 1
+	done chan struct{} // closed when the loop has ended
+	free func()        // releases env
+
+	mu      sync.Mutex
+	inbox   []event // guarded by mu
+	refused map[WorkerRef]struct{}
+	closing bool
+	pools   map[string]*Pool // written on the loop, under mu
+}
+
+var _ LinkEvents = (*Pools)(nil)
+
+// NewPools starts the main loop. Close ends it.
+func NewPools(o PoolsOptions) (*Pools, error) {
+	if o.Link == nil {
+		return nil, errors.New("supervisor: pools: no link to a front")
+	}
+	ps := newPools(o)
+	e, err := newOSEnv(&ps.opts, ps.log, ps.post)
+	if err != nil {
+		return nil, err
+	}
+	ps.env, ps.free = e, e.close
+	go ps.loop()
+	return ps, nil
+}
+
+// newPools is NewPools without an operating system and without a loop.
+func newPools(o PoolsOptions) *Pools {
+	ps := &Pools{
+		opts: o, log: o.Logger, wake: make(chan struct{}, 1), done: make(chan struct{}),
+		free: func() {}, refused: map[WorkerRef]struct{}{}, pools: map[string]*Pool{},
+	}
+	if ps.log == nil {
+		ps.log = slog.New(slog.DiscardHandler)
+	}
+	return ps
+}
+
+// Add makes a pool, stopped. The name must be free.
+func (ps *Pools) Add(c PoolConfig) (*Pool, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	var p *Pool
+	err := ErrClosed
+	ps.call(func(time.Time) {
+		if ps.pools[c.Name] != nil {
+			err = fmt.Errorf("supervisor: pool %s: exists already", c.Name)
+			return
+		}
+		p, err = ps.add(c), nil
+	})
+	return p, err
+}
+
+func (ps *Pools) add(c PoolConfig) *Pool {
+	d := c.withDefaults()
+	p := &Pool{name: c.Name, ps: ps, conf: &d, want: PoolStopped, workers: map[uint64]*worker{}}
+	ps.mu.Lock()
+	ps.pools[c.Name] = p
+	ps.mu.Unlock()
+	ps.opts.Link.PoolAvailable(c.Name, Stopped)
+	return p
+}
+
+// Pool returns the pool of that name, or nil.
+func (ps *Pools) Pool(name string) *Pool {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	return ps.pools[name]
+}
+
+// All returns all pools by name.
+func (ps *Pools) All() []*Pool {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	all := make([]*Pool, 0, len(ps.pools))
+	for _, p := range ps.pools {
+		all = append(all, p)
+	}
+	slices.SortFunc(all, func(a, b *Pool) int { return cmpStrings(a.name, b.name) })
+	return all
+}
+
+// Status is every pool's status, by name.
+func (ps *Pools) Status() []PoolStatus {
+	all := ps.All()
+	s := make([]PoolStatus, len(all))
+	for i, p := range all {
+		s[i] = p.Status()
+	}
+	return s
+}
+
+// Apply makes the pools be those of cs: new ones are added (and started unless manual), missing ones
+// stopped and removed, changed ones changed as [Pool.Apply] says, unchanged ones left alone. One
+// invalid configuration changes nothing. It returns when all of it has happened, with the joined
+// errors of single pools; ctx bounds the wait, not the change.
+func (ps *Pools) Apply(ctx context.Context, cs []PoolConfig) error {
+	names := make(map[string]bool, len(cs))
+	for i := range cs {
+		if err := cs[i].validate(); err != nil {
+			return err
+		}
+		if names[cs[i].Name] {
+			return fmt.Errorf("supervisor: pool %s: named twice", cs[i].Name)
+		}
+		names[cs[i].Name] = true
+	}
+	var steps []func() error
+	for _, p := range ps.All() {
+		if !names[p.name] {
+			steps = append(steps, func() error { return p.Remove(ctx) })
+		}
+	}
+	for _, c := range cs {
+		steps = append(steps, func() error { return ps.applyOne(ctx, c) })
+	}
+	return all(steps)
+}
+
+func (ps *Pools) applyOne(ctx context.Context, c PoolConfig) error {
+	if p := ps.Pool(c.Name); p != nil {
+		return p.Apply(ctx, c)
+	}
+	p, err := ps.Add(c)
+	if err != nil || p.manual() {
+		return err
+	}
+	return p.Start(ctx)
+}
+
+// Close stops every pool as [Pool.Stop] does, then the main loop. ctx bounds the drain.
+func (ps *Pools) Close(ctx context.Context) error {
+	var steps []func() error
+	for _, p := range ps.All() {
+		steps = append(steps, func() error { return p.Stop(ctx) })
+	}
+	err := all(steps)
+	ps.mu.Lock()
+	again := ps.closing
+	ps.closing = true
+	ps.mu.Unlock()
+	ps.kick()
+	<-ps.done
+	if !again {
+		ps.free()
+	}
+	return err
+}
+
+// all runs the steps at once and joins their errors.
+func all(steps []func() error) error {
+	errs := make([]error, len(steps))
+	var wg sync.WaitGroup
+	for i, f := range steps {
+		wg.Go(func() { errs[i] = f() })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// Announce tells l everything that a front must know: each pool's availability and its workers in
+// rotation, in order with what Link is told afterwards. For a front that has just started. A front
+// that is asked to drain a worker it never had must call WorkerDrained at once.
+func (ps *Pools) Announce(l Link) {
+	ps.call(func(time.Time) {
+		for _, p := range ps.pools {
+			l.PoolAvailable(p.name, p.availability())
+			for _, n := range p.sortedWorkers() {
+				switch w := p.workers[n]; w.state {
+				case WorkerReady:
+					l.WorkerReady(w.ref, w.endpoint)
+				case WorkerDraining:
+					l.WorkerDrain(w.ref)
+				}
+			}
+		}
+	})
+}
+
+// WorkerDrained implements LinkEvents.
+func (ps *Pools) WorkerDrained(w WorkerRef) { ps.post(event{worker: w, kind: evDrained}) }
+
+// WorkerHung implements LinkEvents.
+func (ps *Pools) WorkerHung(w WorkerRef, detail string) {
+	ps.post(event{worker: w, kind: evHung, text: "hung: " + detail})
+}
+
+// WorkerRefused implements LinkEvents.
+func (ps *Pools) WorkerRefused(w WorkerRef, err string) {
+	ps.post(event{worker: w, kind: evRefused, text: err})
+}
+
+// WorkerServed implements LinkEvents.
+func (ps *Pools) WorkerServed(w WorkerRef) { ps.post(event{worker: w, kind: evServed}) }
+
+func cmpStrings(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}

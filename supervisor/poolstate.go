@@ -1,0 +1,111 @@
+package supervisor
+
+import "fmt"
+
+// PoolState is what a pool is; what it should be is its want.
+type PoolState uint8
+
+// Pool states: what happens to requests, and how a pool leaves the state.
+const (
+	PoolStopped  PoolState = iota // no worker; 503 AppShutdown
+	PoolStarting                  // no worker ready yet, or none any more; requests queue
+	PoolRunning                   // at least one worker ready
+	PoolFailed                    // rapid-fail protection: 503 AppOffline; left by a ready worker
+	poolStateCount
+)
+
+var poolStateNames = [poolStateCount]string{"stopped", "starting", "running", "failed"}
+
+// String is the state's name in logs and status.
+func (s PoolState) String() string { return poolStateNames[s] }
+
+// MarshalText is String.
+func (s PoolState) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// poolEvent is what can happen to a pool.
+type poolEvent uint8
+
+const (
+	evPoolStart poolEvent = iota // asked to run
+	evPoolStop                   // asked to stop
+	evPoolUp                     // a worker became ready
+	evPoolDown                   // the last ready worker left rotation
+	evPoolRapid                  // rapid_fail's count is reached and no worker is ready
+	evPoolProbe                  // clock: time for a half-open probe
+	evPoolEmpty                  // the last worker's process is gone while the pool should stop
+	poolEventCount
+)
+
+var poolEventNames = [poolEventCount]string{
+	"start", "stop", "worker ready", "no worker ready", "rapid fail", "half-open probe", "empty",
+}
+
+func (e poolEvent) String() string { return poolEventNames[e] }
+
+// poolAction is what the supervisor does about an event; Pool.act carries it out.
+type poolAction uint8
+
+const (
+	poolIgnore  poolAction = iota
+	poolOpen               // requests queue from now on; forget old failures, start workers
+	poolRetire             // refuse requests, drain every worker
+	poolHeal               // requests are served again; start the other workers
+	poolOffline            // refuse requests; plan a half-open probe, stay down, or exit
+	poolProbe              // start one worker
+	poolClosed             // tell those who wait for the stop
+)
+
+// poolStep is one entry of the table: do the action, be in next.
+type poolStep struct {
+	do   poolAction
+	next PoolState
+}
+
+// poolTable is the pool's state machine: state × event. While a pool stops it keeps its state until
+// its last worker is gone: want says where it goes, so evPoolUp and evPoolDown still move it.
+var poolTable = [poolStateCount][poolEventCount]poolStep{
+	PoolStopped: {
+		evPoolStart: {poolOpen, PoolStarting},
+		evPoolStop:  {poolIgnore, PoolStopped},
+		evPoolUp:    {poolIgnore, PoolStopped},
+		evPoolDown:  {poolIgnore, PoolStopped},
+		evPoolRapid: {poolIgnore, PoolStopped},
+		evPoolProbe: {poolIgnore, PoolStopped},
+		evPoolEmpty: {poolClosed, PoolStopped},
+	},
+	PoolStarting: {
+		evPoolStart: {poolOpen, PoolStarting},
+		evPoolStop:  {poolRetire, PoolStarting},
+		evPoolUp:    {poolIgnore, PoolRunning},
+		evPoolDown:  {poolIgnore, PoolStarting},
+		evPoolRapid: {poolOffline, PoolFailed},
+		evPoolProbe: {poolIgnore, PoolStarting},
+		evPoolEmpty: {poolClosed, PoolStopped},
+	},
+	PoolRunning: {
+		evPoolStart: {poolOpen, PoolRunning},
+		evPoolStop:  {poolRetire, PoolRunning},
+		evPoolUp:    {poolIgnore, PoolRunning},
+		evPoolDown:  {poolIgnore, PoolStarting},
+		evPoolRapid: {poolOffline, PoolFailed},
+		evPoolProbe: {poolIgnore, PoolRunning},
+		evPoolEmpty: {poolClosed, PoolStopped},
+	},
+	PoolFailed: {
+		evPoolStart: {poolOpen, PoolStarting},
+		evPoolStop:  {poolRetire, PoolFailed},
+		evPoolUp:    {poolHeal, PoolRunning},
+		evPoolDown:  {poolIgnore, PoolFailed},
+		evPoolRapid: {poolIgnore, PoolFailed},
+		evPoolProbe: {poolProbe, PoolFailed},
+		evPoolEmpty: {poolClosed, PoolStopped},
+	},
+}
+
+// step looks the entry up; an unknown state or event is a bug of ours.
+func (s PoolState) step(e poolEvent) poolStep {
+	if s >= poolStateCount || e >= poolEventCount {
+		panic(fmt.Sprintf("supervisor: pool state %d: event %d", s, e))
+	}
+	return poolTable[s][e]
+}

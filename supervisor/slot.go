@@ -1,0 +1,221 @@
+package supervisor
+
+import (
+	"fmt"
+	"time"
+)
+
+// slot is the place of one wanted worker. Owned by the main loop.
+type slot struct {
+	cur   seat   // the worker that fills the slot
+	next  seat   // its replacement, while that starts
+	stale string // why cur is to be replaced; "" if it is not
+	keep  bool   // stale by a changed configuration: go on though a replacement fails
+}
+
+// fill puts a fresh worker in the slot.
+func (s *slot) fill(w *worker) { s.cur.w, s.stale, s.keep = w, "", false }
+
+// seat is a worker, or the right to start one at a time.
+type seat struct {
+	w     *worker   // nil: empty
+	fails int       // consecutive deaths that count for the back-off
+	at    time.Time // not before
+}
+
+// free reports whether a worker may be started here now.
+func (s *seat) free(now time.Time) bool { return s.w == nil && !now.Before(s.at) }
+
+// maintain brings workers and slots in line with what is wanted. It is called after every event and
+// is idempotent: what it finds right it leaves alone.
+func (p *Pool) maintain(now time.Time) {
+	if p.want != PoolRunning || p.state == PoolFailed {
+		return
+	}
+	p.resize(now)
+	replacing := 0
+	for _, s := range p.slots {
+		p.promote(s, now)
+		if s.cur.free(now) {
+			s.fill(p.spawn(now))
+		}
+		if s.next.w != nil {
+			replacing++
+		}
+	}
+	for _, s := range p.slots {
+		if s.stale == "" || s.next.w != nil || s.cur.w == nil {
+			continue
+		}
+		if s.cur.w.state == WorkerStarting { // nobody would miss it
+			w := s.cur.w
+			s.fill(p.spawn(now))
+			p.dismiss(w, "superseded while starting", now)
+			continue
+		}
+		if replacing == 0 && s.next.free(now) {
+			s.next.w = p.spawn(now)
+			replacing++
+		}
+	}
+}
+
+// resize makes the number of slots be the configured one.
+func (p *Pool) resize(now time.Time) {
+	for len(p.slots) < p.conf.Workers {
+		p.slots = append(p.slots, &slot{})
+	}
+	for len(p.slots) > p.conf.Workers {
+		s := p.slots[len(p.slots)-1]
+		p.slots = p.slots[:len(p.slots)-1]
+		for _, w := range []*worker{s.cur.w, s.next.w} {
+			if w != nil {
+				p.dismiss(w, "fewer workers wanted", now)
+			}
+		}
+	}
+}
+
+// promote puts a replacement in its predecessor's place when it is ready, or when the place is empty.
+func (p *Pool) promote(s *slot, now time.Time) {
+	next := s.next.w
+	if next == nil || next.state != WorkerReady && s.cur.w != nil {
+		return
+	}
+	old, why := s.cur.w, s.stale
+	s.cur, s.next, s.stale, s.keep = s.next, seat{}, "", false
+	if old != nil {
+		p.dismiss(old, why, now)
+	}
+}
+
+// onWorker follows a worker's change of state.
+func (p *Pool) onWorker(w *worker, from WorkerState, now time.Time) {
+	switch {
+	case w.state == WorkerReady:
+		if p.want == PoolRunning {
+			p.event(evPoolUp, now)
+		}
+	case from == WorkerReady && p.ready() == 0:
+		p.event(evPoolDown, now)
+	}
+	if w.state >= WorkerDraining {
+		p.leave(w, now)
+	}
+	if w.state == WorkerGone {
+		delete(p.workers, w.ref.N)
+		p.ps.env.forget(w.ref)
+	}
+}
+
+// leave takes w out of its slot, once: when it begins to go. It decides when the slot may be filled
+// again, and what the end of w means for the pool.
+func (p *Pool) leave(w *worker, now time.Time) {
+	for _, s := range p.slots {
+		if s.cur.w == w {
+			s.cur.w = nil
+			p.account(w, &s.cur, now)
+		}
+		if s.next.w == w {
+			s.next.w = nil
+			p.account(w, &s.next, now)
+			p.replacementFailed(w, s)
+		}
+	}
+}
+
+// account sets the back-off of w's seat and counts a failure. The first respawn after a death from
+// ready is immediate; what counts are consecutive deaths before ready, or soon after it without one
+// completed request.
+func (p *Pool) account(w *worker, s *seat, now time.Time) {
+	if w.asked {
+		s.at = now
+		return
+	}
+	never := w.readyAt.IsZero()
+	early := !never && now.Sub(w.readyAt) < earlyDeath
+	switch {
+	case never:
+		s.fails++
+		s.at = now.Add(p.ps.env.jitter(backoff(s.fails - 1)))
+	case early && !w.served:
+		s.fails++
+		s.at = now
+		if s.fails > 1 {
+			s.at = now.Add(p.ps.env.jitter(backoff(s.fails - 2)))
+		}
+	default:
+		s.fails, s.at = 0, now
+	}
+	if never || early {
+		p.failed(w, now)
+	}
+}
+
+// failed counts w's end against rapid_fail.
+func (p *Pool) failed(w *worker, now time.Time) {
+	p.lastErr = w.failure()
+	p.failures = append(p.failures, now)
+	p.pruneFailures(now)
+	limit := p.conf.RapidFail.Failures
+	switch {
+	case p.want != PoolRunning:
+	case p.state == PoolFailed:
+		if p.probeAt.IsZero() && p.idle() {
+			p.reprobe(now)
+		}
+	case !limit.IsOff() && len(p.failures) >= int(limit) && p.ready() == 0:
+		p.event(evPoolRapid, now)
+	}
+}
+
+// idle reports whether no slot holds a worker.
+func (p *Pool) idle() bool {
+	for _, s := range p.slots {
+		if s.cur.w != nil || s.next.w != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// failure is w's end as an error.
+func (w *worker) failure() error {
+	if w.err != nil {
+		return w.err
+	}
+	err := fmt.Errorf("supervisor: worker %s (pid %d): %s", w.ref, w.pid, w.reason)
+	if out := w.lastOutput(); out != "" {
+		err = fmt.Errorf("%w; last output: %s", err, out)
+	}
+	return err
+}
+
+// pruneFailures forgets failures that left the window.
+func (p *Pool) pruneFailures(now time.Time) {
+	i := 0
+	for i < len(p.failures) && now.Sub(p.failures[i]) > clockOf(p.conf.RapidFail.Window) {
+		i++
+	}
+	p.failures = p.failures[i:]
+	if n := len(p.failures) - max(failuresKept, int(p.conf.RapidFail.Failures)); n > 0 {
+		p.failures = p.failures[n:]
+	}
+}
+
+// backoff is 100 ms doubled n times, at most 30 s.
+func backoff(n int) time.Duration {
+	if n > 16 {
+		return backoffMax
+	}
+	return min(backoffMin<<max(n, 0), backoffMax)
+}
+
+// onServed ends a seat's row of failures: the worker there is good for something.
+func (p *Pool) onServed(w *worker) {
+	for _, s := range p.slots {
+		if s.cur.w == w {
+			s.cur.fails = 0
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package supervisor
+
+import (
+	"slices"
+	"time"
+)
+
+// PoolStatus is what a pool is at one moment.
+type PoolStatus struct {
+	Name      string         `json:"name"`
+	State     PoolState      `json:"state"`
+	Want      PoolState      `json:"want"`            // running or stopped
+	WantCount int            `json:"want_workers"`    // configured workers
+	Ready     int            `json:"ready_workers"`   // workers in rotation
+	Failures  int            `json:"failures"`        // within rapid_fail.window
+	Error     string         `json:"error,omitempty"` // why the last worker that failed did
+	Workers   []WorkerStatus `json:"workers"`         // every process, oldest first
+	Exits     []ExitStatus   `json:"exits"`           // last ones, newest first
+}
+
+// WorkerStatus is what a worker is at one moment.
+type WorkerStatus struct {
+	Name     string      `json:"name"` // POOL/N
+	State    WorkerState `json:"state"`
+	PID      int         `json:"pid"` // 0: not yet
+	Started  time.Time   `json:"started"`
+	Uptime   float64     `json:"uptime_s"` // seconds since Started
+	Ready    bool        `json:"was_ready"`
+	Served   bool        `json:"served"`             // completed a request
+	Network  string      `json:"network,omitempty"`  // unix or tcp
+	Address  string      `json:"address,omitempty"`  // where it takes connections
+	Reason   string      `json:"reason,omitempty"`   // why it leaves
+	Status   string      `json:"status,omitempty"`   // what it said of itself by STATUS=
+	Replaces bool        `json:"replaces,omitempty"` // started to take another worker's place
+	Stale    string      `json:"stale,omitempty"`    // why it is to be replaced
+	Output   []string    `json:"output"`             // last lines
+}
+
+// ExitStatus is how a worker ended.
+type ExitStatus struct {
+	Worker string    `json:"worker"`
+	PID    int       `json:"pid"`
+	At     time.Time `json:"at"`
+	How    string    `json:"how"`              // "exit status 1", "signal: killed"
+	Code   int       `json:"code"`             // exit status, -1 after a signal
+	Signal int       `json:"signal,omitempty"` // number, 0 after an exit
+	Reason string    `json:"reason"`           // why it left
+	Output []string  `json:"output,omitempty"`
+}
+
+// snapshot is p's status; on the main loop.
+func (p *Pool) snapshot(now time.Time) PoolStatus {
+	p.pruneFailures(now)
+	s := PoolStatus{
+		Name: p.name, State: p.state, Want: p.want, WantCount: p.conf.Workers, Ready: p.ready(),
+		Failures: len(p.failures), Workers: []WorkerStatus{}, Exits: slices.Clone(p.exits),
+	}
+	slices.Reverse(s.Exits)
+	if p.lastErr != nil {
+		s.Error = p.lastErr.Error()
+	}
+	for _, n := range p.sortedWorkers() {
+		s.Workers = append(s.Workers, p.workers[n].snapshot(now))
+	}
+	return s
+}
+
+func (w *worker) snapshot(now time.Time) WorkerStatus {
+	s := WorkerStatus{
+		Name: w.ref.String(), State: w.state, PID: w.pid, Started: w.startedAt,
+		Uptime: now.Sub(w.startedAt).Seconds(), Ready: !w.readyAt.IsZero(), Served: w.served,
+		Network: w.endpoint.Network, Address: w.endpoint.Address, Reason: w.reason, Status: w.status,
+		Output: w.pool.ps.env.lines(w.ref),
+	}
+	for _, sl := range w.pool.slots {
+		s.Replaces = s.Replaces || sl.next.w == w
+		if sl.cur.w == w {
+			s.Stale = sl.stale
+		}
+	}
+	return s
+}

@@ -1,0 +1,247 @@
+package supervisor
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// worker is one process of a pool, from the decision to start it until it is reaped. Owned by the
+// main loop.
+type worker struct {
+	pool  *Pool
+	ref   WorkerRef
+	conf  *PoolConfig // as it was spawned
+	state WorkerState
+	pid   int // 0 until exec succeeded
+
+	endpoint  Endpoint
+	announced bool // the front knows it
+	served    bool // completed a request
+	asked     bool // leaves by request: its exit is no failure
+	killed    bool // SIGKILL was asked for
+	drained   bool // the front was told to drain it
+	reason    string
+	err       error  // why it never became a process
+	status    string // STATUS=
+
+	startedAt time.Time
+	readyAt   time.Time // zero if it never was
+	leftAt    time.Time // when it left starting or ready to go away; zero before
+
+	clock    time.Time   // zero: no clock runs
+	rings    workerEvent // what happens then
+	slowAt   time.Time   // when to warn that it is not ready; zero once said
+	patience time.Duration
+}
+
+// handle puts e through the table.
+func (w *worker) handle(e *event, now time.Time) {
+	from := w.state
+	t := from.step(e.kind)
+	if t.next != from && t.next != WorkerReady && w.reason == "" {
+		w.reason = reasonOf(e)
+	}
+	w.state = t.next
+	if t.next != from {
+		w.clock = time.Time{}
+		if from <= WorkerReady && t.next >= WorkerDraining {
+			w.leftAt = now
+		}
+	}
+	w.act(t.do, e, now)
+	if t.next != from {
+		w.log(from, t.next, e)
+		w.pool.onWorker(w, from, now)
+	}
+}
+
+// act carries out one action of the table.
+func (w *worker) act(do workerAction, e *event, now time.Time) {
+	switch do {
+	case actIgnore:
+	case actBegin:
+		w.pid = e.pid
+		w.log(w.state, w.state, e)
+	case actFail:
+		w.err = e.err
+	case actRotate:
+		w.rotate(e, now)
+	case actExamine:
+		w.pool.ps.env.examine(w.ref)
+	case actKill:
+		w.kill(now)
+	case actDrain:
+		w.drain()
+		w.arm(evDrainLate, w.conf.stopTimeout(), now)
+	case actDrainTerm:
+		w.drain()
+		w.term(now)
+	case actTerm:
+		w.term(now)
+	case actLateSpawn:
+		w.pid = e.pid
+		if w.killed {
+			w.kill(now)
+		} else {
+			w.term(now)
+		}
+	case actServed:
+		w.served = true
+		w.pool.onServed(w)
+	case actRecheck:
+		w.pool.ps.env.recheck(w.ref, w.endpoint)
+	case actComplain:
+		w.complain(now)
+	case actReap:
+		w.reap(e)
+	default:
+		panic("supervisor: unknown worker action")
+	}
+}
+
+// start begins w's life: the ready clock runs from here.
+func (w *worker) start(now time.Time) {
+	w.startedAt, w.slowAt = now, now.Add(readySlow)
+	w.arm(evReadyLate, w.conf.readyTimeout(), now)
+	w.pool.ps.env.spawn(w.ref, w.conf)
+}
+
+func (w *worker) rotate(e *event, now time.Time) {
+	w.readyAt, w.announced = now, true
+	w.endpoint = e.endpoint
+	w.endpoint.Concurrency = w.conf.Concurrency
+	w.endpoint.PID = w.pid
+	w.slowAt = time.Time{}
+	w.pool.ps.opts.Link.WorkerReady(w.ref, w.endpoint)
+}
+
+// drain takes w out of rotation, once.
+func (w *worker) drain() {
+	if w.announced && !w.drained {
+		w.drained = true
+		w.pool.ps.opts.Link.WorkerDrain(w.ref)
+	}
+}
+
+// term sends SIGTERM; without a process yet, actLateSpawn does it later.
+func (w *worker) term(now time.Time) {
+	w.pool.ps.env.signal(w.ref, false)
+	w.arm(evStopLate, w.conf.stopTimeout(), now)
+}
+
+func (w *worker) kill(now time.Time) {
+	w.drain()
+	w.killed = true
+	w.pool.ps.env.signal(w.ref, true)
+	w.patience = killPatience
+	w.arm(evKillLate, w.patience, now)
+}
+
+// complain says that a process survives SIGKILL (it sits in the kernel), and goes on watching it.
+func (w *worker) complain(now time.Time) {
+	w.pool.ps.log.Error("worker does not end after SIGKILL", "pool", w.ref.Pool,
+		"worker", w.ref.String(), "pid", w.pid, "for", now.Sub(w.leftAt).Round(time.Second).String(),
+		"output", w.lastOutput())
+	w.pool.ps.env.signal(w.ref, true)
+	w.patience = min(2*w.patience, killPatienceMax)
+	w.arm(evKillLate, w.patience, now)
+}
+
+func (w *worker) reap(e *event) {
+	x := e.exit
+	x.Worker, x.Reason = w.ref.String(), w.reason
+	x.Output = w.pool.ps.env.lines(w.ref)
+	w.pool.noteExit(x)
+	if w.announced {
+		w.pool.ps.opts.Link.WorkerGone(w.ref)
+	}
+}
+
+// arm sets the one clock of the present state; 0 is no clock.
+func (w *worker) arm(rings workerEvent, d time.Duration, now time.Time) {
+	w.clock, w.rings = time.Time{}, rings
+	if d > 0 {
+		w.clock = now.Add(d)
+	}
+}
+
+// advance lets w's clocks ring.
+func (w *worker) advance(now time.Time) {
+	if !w.slowAt.IsZero() && !now.Before(w.slowAt) {
+		w.slowAt = time.Time{}
+		if w.state == WorkerStarting {
+			w.pool.ps.log.Warn("waiting for worker to be ready", "pool", w.ref.Pool, "worker",
+				w.ref.String(), "pid", w.pid, "for", now.Sub(w.startedAt).Round(time.Second).String(),
+				"probe", string(w.conf.Ready.Probe), "output", w.lastOutput())
+		}
+	}
+	if !w.clock.IsZero() && !now.Before(w.clock) {
+		w.clock = time.Time{}
+		w.handle(&event{worker: w.ref, kind: w.rings}, now)
+	}
+}
+
+// next is the earliest of w's clocks, zero for none.
+func (w *worker) next() time.Time { return earlier(w.clock, w.slowAt) }
+
+// earlier is the earlier of two times of which zero means never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// log writes the one line of a life-cycle event.
+func (w *worker) log(from, to WorkerState, e *event) {
+	level, reason := slog.LevelInfo, reasonOf(e)
+	attrs := []slog.Attr{slog.String("pool", w.ref.Pool), slog.String("worker", w.ref.String()),
+		slog.Int("pid", w.pid), slog.String("from", from.String()), slog.String("to", to.String()),
+		slog.String("reason", reason)}
+	if w.failing(from, e) {
+		level = slog.LevelError
+		if out := w.lastOutput(); out != "" {
+			attrs = append(attrs, slog.String("output", out))
+		}
+	}
+	w.pool.ps.log.LogAttrs(context.Background(), level, "worker", attrs...)
+}
+
+// failing reports whether e is something an operator must look at.
+func (w *worker) failing(from WorkerState, e *event) bool {
+	switch e.kind {
+	case evSpawnFailed, evExamined, evReadyLate, evUnserving, evHung, evStopLate:
+		return true
+	case evExited:
+		return !w.asked && from <= WorkerReady
+	}
+	return false
+}
+
+// lastOutput quotes the end of w's output.
+func (w *worker) lastOutput() string {
+	l := w.pool.ps.env.lines(w.ref)
+	return strings.Join(l[max(0, len(l)-outputErrorLines):], "\n")
+}
+
+// reasonOf says why e moves a worker.
+func reasonOf(e *event) string {
+	switch e.kind {
+	case evSpawnFailed:
+		return e.err.Error()
+	case evExited:
+		return e.exit.How
+	case evReady:
+		return "accepts connections on " + e.endpoint.Network + " " + e.endpoint.Address
+	case evReadyLate:
+		return "not ready at the deadline"
+	case evExamined:
+		return "not ready: " + e.text
+	}
+	if e.text != "" {
+		return e.text
+	}
+	return e.kind.String()
+}

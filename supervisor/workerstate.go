@@ -1,0 +1,192 @@
+package supervisor
+
+import "fmt"
+
+// WorkerState is where a worker is in its life. States only move down this list.
+type WorkerState uint8
+
+// Worker states: what a worker gets, and how it leaves.
+const (
+	WorkerStarting WorkerState = iota // forked or about to be; no requests; leaves by ready, exit, deadline
+	WorkerReady                       // in rotation; leaves by drain, hang, exit
+	WorkerDraining                    // finishes what it has; leaves by drained, deadline, exit
+	WorkerStopping                    // has been signalled; leaves by exit alone
+	WorkerGone                        // its process has been reaped
+	workerStateCount
+)
+
+var workerStateNames = [workerStateCount]string{"starting", "ready", "draining", "stopping", "gone"}
+
+// String is the state's name in logs and status.
+func (s WorkerState) String() string { return workerStateNames[s] }
+
+// MarshalText is String.
+func (s WorkerState) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// workerEvent is what can happen to a worker.
+type workerEvent uint8
+
+const (
+	evSpawned     workerEvent = iota // exec succeeded
+	evSpawnFailed                    // no process, or one that never became the worker's program
+	evReady                          // an endpoint answered its probe
+	evReadyLate                      // clock: the ready deadline
+	evExamined                       // what a worker that missed the deadline does listen on is known
+	evStopNotice                     // STOPPING=1
+	evServed                         // first request completed
+	evRefused                        // the front's connection attempt was refused
+	evUnserving                      // and a probe of ours as well
+	evHung                           // hang rule, action kill
+	evDrain                          // asked to leave: stop, recycle, fewer workers, new configuration
+	evDrained                        // the front holds nothing of it any more
+	evDrainLate                      // clock: the drain deadline
+	evStopLate                       // clock: the stop deadline
+	evKillLate                       // clock: SIGKILLed and still there
+	evKill                           // asked to leave at once
+	evExited                         // reaped
+	workerEventCount
+)
+
+var workerEventNames = [workerEventCount]string{
+	"spawned", "spawn failed", "ready", "ready deadline", "examined", "STOPPING=1", "served", "refused",
+	"unserving", "hung", "drain", "drained", "drain deadline", "stop deadline", "kill deadline", "kill",
+	"exited",
+}
+
+func (e workerEvent) String() string { return workerEventNames[e] }
+
+// workerAction is what the supervisor does about an event; worker.act carries it out.
+type workerAction uint8
+
+const (
+	actIgnore    workerAction = iota
+	actBug                    // cannot happen: panic
+	actBegin                  // note the pid
+	actFail                   // no process: a failure
+	actRotate                 // tell the front; a replacement retires its predecessor
+	actExamine                // find out what it listens on
+	actKill                   // SIGKILL to the group
+	actDrain                  // tell the front to finish
+	actDrainTerm              // tell the front, and SIGTERM without waiting
+	actTerm                   // SIGTERM
+	actLateSpawn              // it was asked to leave before it was there: signal it now
+	actServed                 // deaths are not failures to start any more
+	actRecheck                // probe the endpoint
+	actComplain               // log that SIGKILL did not help
+	actReap                   // account for the death
+)
+
+// workerStep is one entry of the table: do the action, be in next.
+type workerStep struct {
+	do   workerAction
+	next WorkerState
+}
+
+// workerTable is the worker's state machine: state × event. It has no conditions; what depends on
+// configuration (hang.action) is decided before an event is made.
+var workerTable = [workerStateCount][workerEventCount]workerStep{
+	WorkerStarting: {
+		evSpawned:     {actBegin, WorkerStarting},
+		evSpawnFailed: {actFail, WorkerGone},
+		evReady:       {actRotate, WorkerReady},
+		evReadyLate:   {actExamine, WorkerStarting},
+		evExamined:    {actKill, WorkerStopping},
+		evStopNotice:  {actTerm, WorkerStopping},
+		evServed:      {actIgnore, WorkerStarting},
+		evRefused:     {actIgnore, WorkerStarting},
+		evUnserving:   {actIgnore, WorkerStarting},
+		evHung:        {actIgnore, WorkerStarting},
+		evDrain:       {actTerm, WorkerStopping},
+		evDrained:     {actIgnore, WorkerStarting},
+		evDrainLate:   {actBug, WorkerStarting},
+		evStopLate:    {actBug, WorkerStarting},
+		evKillLate:    {actBug, WorkerStarting},
+		evKill:        {actKill, WorkerStopping},
+		evExited:      {actReap, WorkerGone},
+	},
+	WorkerReady: {
+		evSpawned:     {actBug, WorkerReady},
+		evSpawnFailed: {actBug, WorkerReady},
+		evReady:       {actIgnore, WorkerReady},
+		evReadyLate:   {actBug, WorkerReady},
+		evExamined:    {actIgnore, WorkerReady},
+		evStopNotice:  {actDrain, WorkerDraining},
+		evServed:      {actServed, WorkerReady},
+		evRefused:     {actRecheck, WorkerReady},
+		evUnserving:   {actDrainTerm, WorkerStopping},
+		evHung:        {actDrainTerm, WorkerStopping},
+		evDrain:       {actDrain, WorkerDraining},
+		evDrained:     {actIgnore, WorkerReady},
+		evDrainLate:   {actBug, WorkerReady},
+		evStopLate:    {actBug, WorkerReady},
+		evKillLate:    {actBug, WorkerReady},
+		evKill:        {actKill, WorkerStopping},
+		evExited:      {actReap, WorkerGone},
+	},
+	WorkerDraining: {
+		evSpawned:     {actBug, WorkerDraining},
+		evSpawnFailed: {actBug, WorkerDraining},
+		evReady:       {actIgnore, WorkerDraining},
+		evReadyLate:   {actBug, WorkerDraining},
+		evExamined:    {actIgnore, WorkerDraining},
+		evStopNotice:  {actIgnore, WorkerDraining},
+		evServed:      {actServed, WorkerDraining},
+		evRefused:     {actIgnore, WorkerDraining},
+		evUnserving:   {actIgnore, WorkerDraining},
+		evHung:        {actTerm, WorkerStopping},
+		evDrain:       {actIgnore, WorkerDraining},
+		evDrained:     {actTerm, WorkerStopping},
+		evDrainLate:   {actTerm, WorkerStopping},
+		evStopLate:    {actBug, WorkerDraining},
+		evKillLate:    {actBug, WorkerDraining},
+		evKill:        {actKill, WorkerStopping},
+		evExited:      {actReap, WorkerGone},
+	},
+	WorkerStopping: {
+		evSpawned:     {actLateSpawn, WorkerStopping},
+		evSpawnFailed: {actFail, WorkerGone},
+		evReady:       {actIgnore, WorkerStopping},
+		evReadyLate:   {actBug, WorkerStopping},
+		evExamined:    {actIgnore, WorkerStopping},
+		evStopNotice:  {actIgnore, WorkerStopping},
+		evServed:      {actServed, WorkerStopping},
+		evRefused:     {actIgnore, WorkerStopping},
+		evUnserving:   {actIgnore, WorkerStopping},
+		evHung:        {actIgnore, WorkerStopping},
+		evDrain:       {actIgnore, WorkerStopping},
+		evDrained:     {actIgnore, WorkerStopping},
+		evDrainLate:   {actBug, WorkerStopping},
+		evStopLate:    {actKill, WorkerStopping},
+		evKillLate:    {actComplain, WorkerStopping},
+		evKill:        {actKill, WorkerStopping},
+		evExited:      {actReap, WorkerGone},
+	},
+	WorkerGone: {
+		evSpawned:     {actBug, WorkerGone},
+		evSpawnFailed: {actBug, WorkerGone},
+		evReady:       {actIgnore, WorkerGone},
+		evReadyLate:   {actBug, WorkerGone},
+		evExamined:    {actIgnore, WorkerGone},
+		evStopNotice:  {actIgnore, WorkerGone},
+		evServed:      {actIgnore, WorkerGone},
+		evRefused:     {actIgnore, WorkerGone},
+		evUnserving:   {actIgnore, WorkerGone},
+		evHung:        {actIgnore, WorkerGone},
+		evDrain:       {actIgnore, WorkerGone},
+		evDrained:     {actIgnore, WorkerGone},
+		evDrainLate:   {actBug, WorkerGone},
+		evStopLate:    {actBug, WorkerGone},
+		evKillLate:    {actBug, WorkerGone},
+		evKill:        {actIgnore, WorkerGone},
+		evExited:      {actBug, WorkerGone},
+	},
+}
+
+// step looks the entry up; an event that cannot happen in the state is a bug of ours.
+func (s WorkerState) step(e workerEvent) workerStep {
+	t := workerTable[s][e]
+	if t.do == actBug {
+		panic(fmt.Sprintf("supervisor: worker is %s: %s cannot happen", s, e))
+	}
+	return t
+}
