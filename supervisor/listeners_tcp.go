@@ -1,0 +1,131 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/panjf2000/gnet/v2/pkg/socket"
+	"golang.org/x/sys/unix"
+
+	"weir/supervisor/config"
+)
+
+// listenTCP opens want sockets on one address.
+//
+// The first is bound without SO_REUSEPORT, so that the kernel refuses an address that any other
+// process listens on: with it, a second instance of the same user would silently get half of the
+// connections. Then it is marked, and the others join it. Port 0 is resolved by the first.
+//
+// TCP_NODELAY is inherited by accepted sockets. TCP_DEFER_ACCEPT is not used: it would hide silent
+// connections from the header clock and make health checks that only connect wait for the kernel's
+// own time-out, and it saves one wake-up of those connections only that carry a single request.
+func listenTCP(spec config.Listener, want int) (*Listener, error) {
+	network, host, err := tcpNetwork(spec.Address)
+	if err != nil {
+		return nil, err
+	}
+	l := &Listener{spec: spec, network: "tcp"}
+	first, err := tcpSocket(network, spec.Address, spec.Backlog, false)
+	if noIPv6(err) && host == "" {
+		network = "tcp4"
+		first, err = tcpSocket(network, spec.Address, spec.Backlog, false)
+	}
+	if err != nil {
+		return nil, err
+	}
+	l.fds = append(l.fds, first)
+	port, err := boundPort(first)
+	if err == nil && want > 1 {
+		err = socket.SetReuseport(first, 1)
+	}
+	l.actual = net.JoinHostPort(host, strconv.Itoa(port))
+	for err == nil && len(l.fds) < want {
+		var fd int
+		if fd, err = tcpSocket(network, l.actual, spec.Backlog, true); err == nil {
+			l.fds = append(l.fds, fd)
+		}
+	}
+	if err != nil {
+		closeFDs(l.fds)
+		return nil, err
+	}
+	return l, nil
+}
+
+// tcpNetwork is "tcp" for :8080, which is dual-stack, and the host's own family otherwise.
+func tcpNetwork(address string) (network, host string, err error) {
+	host, _, err = net.SplitHostPort(address)
+	switch {
+	case err != nil:
+		if strings.Contains(err.Error(), "missing port") {
+			return "", "", errors.New("missing port")
+		}
+		return "", "", err
+	case host == "":
+		return "tcp", "", nil
+	}
+	ip, err := net.ResolveIPAddr("ip", host)
+	switch {
+	case err != nil:
+		return "", "", fmt.Errorf("host %s: %w", host, err)
+	case ip.IP.To4() != nil:
+		return "tcp4", host, nil
+	}
+	return "tcp6", host, nil
+}
+
+func tcpSocket(network, address string, backlog int, shared bool) (int, error) {
+	opts := []socket.Option[int]{
+		{SetSockOpt: socket.SetReuseAddr, Opt: 1},
+		{SetSockOpt: socket.SetNoDelay, Opt: 1},
+	}
+	switch network {
+	case "tcp": // the system's default differs: net.ipv6.bindv6only, and 1 on BSD
+		opts = append(opts, socket.Option[int]{SetSockOpt: socket.SetIPv6Only, Opt: 0})
+	case "tcp6":
+		opts = append(opts, socket.Option[int]{SetSockOpt: socket.SetIPv6Only, Opt: 1})
+	}
+	if shared {
+		opts = append(opts, socket.Option[int]{SetSockOpt: socket.SetReuseport, Opt: 1})
+	}
+	fd, _, err := socket.TCPSocket(network, address, true, opts, nil)
+	if err != nil {
+		return -1, err
+	}
+	if err := setBacklog(fd, backlog); err != nil {
+		_ = unix.Close(fd) // never used
+		return -1, err
+	}
+	return fd, nil
+}
+
+// noIPv6 reports a machine without IPv6.
+func noIPv6(err error) bool {
+	return errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL)
+}
+
+func boundPort(fd int) (int, error) {
+	sa, err := unix.Getsockname(fd)
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return sa.Port, nil
+	case *unix.SockaddrInet6:
+		return sa.Port, nil
+	}
+	return 0, wrapSyscall("getsockname", err)
+}
+
+// wrapSyscall is os.NewSyscallError.
+func wrapSyscall(call string, err error) error { return os.NewSyscallError(call, err) }
+
+func exePath() string {
+	exe, err := os.Executable()
+	if err != nil {
+		return os.Args[0]
+	}
+	return exe
+}
