@@ -80,5 +80,10 @@ func (c *Client) Run(ctx context.Context, sp *proc.Spawner, cpu int, s Spec) (Re
 		return Result{}, 0, fmt.Errorf("load: %s on %s: %w: %s", c.Name, s.URL, p.Err(), p.Output())
 	}
 	r, err := ParseLine(p.Output())
+	if c.Name == "wrk" && s.Pipeline > 1 {
+		// wrk corrects latencies for the requests it should have sent meanwhile, and counts each of
+		// a batch as one that waits alone: its percentiles mean nothing here.
+		r.P50, r.P99 = 0, 0
+	}
 	return r, p.CPUTime(), err
 }

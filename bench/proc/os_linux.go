@@ -72,3 +72,26 @@ func Pin(pid, cpu int) error {
 func childAttr() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
+
+// RaiseOpenFiles raises the soft limit of open files to the hard one, for us and for what we start,
+// and returns it.
+func RaiseOpenFiles() (uint64, error) {
+	var r unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r); err != nil {
+		return 0, os.NewSyscallError("getrlimit", err)
+	}
+	r.Cur = r.Max
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &r); err != nil {
+		return 0, os.NewSyscallError("setrlimit", err)
+	}
+	return r.Cur, nil
+}
+
+// Kernel returns the kernel's release.
+func Kernel() string {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return "" // cannot fail with a valid buffer
+	}
+	return unix.ByteSliceToString(u.Release[:])
+}

@@ -20,3 +20,9 @@ func setAffinity(int, []int) error { return ErrUnsupported }
 func Pin(int, int) error { return ErrUnsupported }
 
 func childAttr() *syscall.SysProcAttr { return nil }
+
+// RaiseOpenFiles raises the soft limit of open files to the hard one and returns it.
+func RaiseOpenFiles() (uint64, error) { return 0, ErrUnsupported }
+
+// Kernel returns the kernel's release.
+func Kernel() string { return "" }

@@ -4,6 +4,8 @@
 package result
 
 import (
+	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -148,4 +150,13 @@ func (r *Report) Scenario(name string) (Scenario, bool) {
 		return Scenario{}, false
 	}
 	return r.Scenarios[i], true
+}
+
+// JSON renders the report with everything in it.
+func (r *Report) JSON() ([]byte, error) {
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("result: encode report: %w", err)
+	}
+	return append(b, '\n'), nil
 }

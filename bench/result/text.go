@@ -72,15 +72,33 @@ func (s Scenario) Columns() (header []string, lines [][]string) {
 		header = append(header, "requests/s", "p50 µs", "p99 µs", "server CPU", "client CPU",
 			"bytes", "errors")
 	}
+	header = append(header, s.ratioHeader()...)
 	for _, r := range s.Rows {
-		if len(r.Rounds) > 0 {
-			header = append(header, "× "+r.Subject)
-		}
-	}
-	for _, r := range s.Rows {
-		lines = append(lines, s.cells(r, load))
+		lines = append(lines, append(s.cells(r, load), s.ratios(r)...))
 	}
 	return header, lines
+}
+
+// ratioHeader names the columns of ratios, left out where their base has no figure: the row by the
+// floor, and Weir by the row.
+func (s Scenario) ratioHeader() (header []string) {
+	if _, ok := s.Row("floor"); ok {
+		header = append(header, "× floor")
+	}
+	if _, ok := s.Row("weir"); ok {
+		header = append(header, "weir is ×")
+	}
+	return header
+}
+
+func (s Scenario) ratios(r Row) (cells []string) {
+	if _, ok := s.Row("floor"); ok {
+		cells = append(cells, number(s.Ratio(r.Subject, "floor")))
+	}
+	if _, ok := s.Row("weir"); ok {
+		cells = append(cells, number(s.Ratio("weir", r.Subject)))
+	}
+	return cells
 }
 
 func (s Scenario) cells(r Row, load bool) []string {
@@ -95,14 +113,17 @@ func (s Scenario) cells(r Row, load bool) []string {
 			func(r Round) float64 { return r.ClientCPU },
 			func(r Round) float64 { return r.Bytes },
 		} {
-			line = append(line, number(r.SpreadOf(field).Median))
+			line = append(line, orNone(r.SpreadOf(field).Median))
 		}
 		line = append(line, fmt.Sprint(r.Errors()))
 	}
-	for _, other := range s.Rows {
-		if len(other.Rounds) > 0 {
-			line = append(line, number(s.Ratio(r.Subject, other.Subject)))
-		}
-	}
 	return line
+}
+
+// orNone renders a figure of which zero means that it was not taken.
+func orNone(v float64) string {
+	if v == 0 {
+		return "-"
+	}
+	return number(v)
 }
