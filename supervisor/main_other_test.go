@@ -1,0 +1,7 @@
+//go:build !linux
+
+package supervisor
+
+// openFiles and childPIDs see nothing without /proc.
+func openFiles() map[string]string { return nil }
+func childPIDs() []int             { return nil }

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package supervisor
+
+import "errors"
+
+func fcntlGetFlags(uintptr) (int, error) { return 0, errors.ErrUnsupported }
+func superviseRole() int                 { return 2 }
+func familyRole() int                    { return 2 }
