@@ -9,13 +9,13 @@ package pipeline
 // goroutine when h starts the response. When the client goes away, c.Context() is cancelled and reads
 // and writes fail; h should return then, for its exchange is kept until it does.
 //
-// Within a Blocking handler, Blocking(h) is just h.
+// Within a Blocking handler, and within Inline, Blocking(h) is just h.
 func Blocking(h Handler) Handler {
 	if h == nil {
 		panic("pipeline: Blocking(nil)")
 	}
 	return func(c *Context) {
-		if c.run != nil {
+		if c.run != nil || c.inline {
 			h(c)
 			return
 		}

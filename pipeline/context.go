@@ -72,6 +72,7 @@ type Context struct {
 	blocking Handler          // to be run by the pool once the chain has returned
 	run      *run             // not nil while a Blocking handler owns the Context
 	posted   []func(*Context) // by Async while a run owns the Context
+	inline   bool             // Inline is around the handler
 	entered  bool             // user code runs on the loop and settle will follow
 
 	starting  []func(*Context)

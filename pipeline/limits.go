@@ -19,7 +19,8 @@ const (
 	runBodyHigh = 64 << 10 // bytes of request body waiting for BodyReader; above it reading pauses
 	runBodyLow  = 16 << 10 // below it reading resumes
 
-	bodyGuessMax = 1 << 20 // bytes made for a body because its Content-Length says so
+	bodyGuessMax  = 1 << 20 // bytes made for a body because its Content-Length says so
+	inlineBodyMax = 1 << 20 // bytes of request body for an adapted handler within Inline
 
 	requestIDMax = 128 // bytes of a request id taken from a client
 )

@@ -235,6 +235,8 @@ func (c *Context) dropAnswer() {
 	c.out, c.written, c.length = c.out[:0], 0, LengthUnknown
 	c.closeFile()
 	c.stream, c.blocking, c.src, c.async = nil, nil, nil, false
+	c.body.then = nil
+	c.entered = false
 	clear(c.filters)
 	c.filters = c.filters[:0]
 	c.ending.Reset()

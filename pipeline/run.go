@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"net/http"
 	"runtime/debug"
 	"sync"
 )
@@ -85,7 +86,10 @@ func (r *run) exit() {
 	v := recover()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.returned {
+	switch {
+	case v == http.ErrAbortHandler: // net/http's way to say Abort without a report
+		r.aborted, r.abortStatus, r.abortReason = true, 500, HandlerError
+	case !r.returned:
 		if v == nil {
 			v = "runtime.Goexit in a handler"
 		}
@@ -234,6 +238,8 @@ func (r *run) finish(c *Context) {
 		}
 		c.x.Panicked(r.panicked, r.stack)
 	case r.aborted:
+		c.phase = phaseEnded
+		c.closeFile()
 		c.x.Abort(r.abortStatus, r.abortReason)
 	case r.ended:
 		c.handLoopEnd()

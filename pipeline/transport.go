@@ -132,7 +132,8 @@ func (c *Context) reset() {
 	c.closeFile()
 	c.x, c.r, c.origin = nil, nil, Origin{}
 	c.target, c.base, c.id = "", 0, ""
-	c.phase, c.close, c.held, c.async, c.entered = phaseOpen, false, false, false, false
+	c.phase, c.close, c.held, c.async = phaseOpen, false, false, false
+	c.entered, c.inline = false, false
 	c.reason, c.written = ReasonNone, 0
 	c.trailers.Reset()
 	c.fields.Reset()
