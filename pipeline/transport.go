@@ -121,6 +121,9 @@ func (t *Transport) Complete(o Outcome) {
 // panicked and Complete has to be called again.
 func (t *Transport) Completing() bool { return len(t.completed) > 0 }
 
+// Running says that a Blocking handler owns the Context: only Writable and Cancel may be called.
+func (t *Transport) Running() bool { return t.run != nil }
+
 // Reason is why Weir itself answered or aborted, ReasonNone for a handler's answer.
 func (t *Transport) Reason() Reason { return t.reason }
 
