@@ -18,6 +18,3 @@ func bindToParent(pid int) error {
 func frontSysProcAttr(c *syscall.Credential) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: c, Setpgid: true}
 }
-
-// selfExe is unknown here: the path that the process was started by is used.
-const selfExe = ""

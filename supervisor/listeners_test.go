@@ -259,7 +259,9 @@ func TestListenAllIsAllOrNothing(t *testing.T) {
 // A predecessor that is about to end must not make the start fail.
 func TestListenAllRetriesInUse(t *testing.T) {
 	old := mustListen(t, config.Listener{Address: "127.0.0.1:0"}, 1)
-	time.AfterFunc(3*inUseRetryEvery, old.close)
+	fds := old.fds
+	old.fds = nil
+	time.AfterFunc(3*inUseRetryEvery, func() { closeFDs(fds) })
 	ls, err := listenAll(context.Background(), []config.Listener{{Address: old.actual}}, 2, nil)
 	if err != nil {
 		t.Fatalf("listenAll = %v", err)
