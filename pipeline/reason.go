@@ -50,6 +50,9 @@ const (
 	reasonCount
 )
 
+// Reasons is how many there are, ReasonNone included.
+const Reasons = int(reasonCount)
+
 var reasonNames = [reasonCount]string{
 	ReasonNone: "-", BadRequest: "BadRequest", ReasonHost: "Hostname", ReasonURL: "URL",
 	ReasonURLLength: "URL_Length", ReasonVerb: "Verb", ReasonFieldLength: "FieldLength",
