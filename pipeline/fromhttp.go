@@ -140,10 +140,11 @@ func (b *httpBody) Close() error {
 
 // responseWriter is a Context as an http.ResponseWriter.
 type responseWriter struct {
-	c      *Context
-	header http.Header
-	wrote  bool     // WriteHeader was called with a final status
-	told   []string // keys of declared trailers
+	c       *Context
+	header  http.Header
+	wrote   bool     // WriteHeader was called with a final status
+	sniffed bool     // the first body bytes were looked at
+	told    []string // keys of declared trailers
 }
 
 var errHandlerDone = errors.New("pipeline: ResponseWriter used after its handler returned")
@@ -221,13 +222,16 @@ func (w *responseWriter) begin(b []byte) error {
 		return errHandlerDone
 	}
 	if !w.wrote {
-		if !has(w.header, "Content-Type") && !has(w.header, "Content-Encoding") && len(b) > 0 {
-			w.header["Content-Type"] = []string{http.DetectContentType(b)}
-		}
 		w.WriteHeader(http.StatusOK)
 	}
 	if s := w.c.status; s == http.StatusNoContent || s == http.StatusNotModified {
 		return http.ErrBodyNotAllowed
+	}
+	if !w.sniffed && len(b) > 0 {
+		w.sniffed = true
+		if !has(w.header, "Content-Type") && !has(w.header, "Content-Encoding") {
+			_ = w.c.SetHeader("Content-Type", http.DetectContentType(b)) // too late: no type then
+		}
 	}
 	return nil
 }
