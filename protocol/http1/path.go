@@ -54,20 +54,14 @@ func DecodePath(dst, raw []byte) ([]byte, error) {
 	return out, nil
 }
 
-// PlainPath says that raw, a valid path, decodes to itself.
+// PlainPath says that raw decodes to itself: visible ASCII without escapes and dot segments.
 func PlainPath(raw []byte) bool {
-	return scanValue(raw, 0) == len(raw) && isASCII(raw) && bytes.IndexByte(raw, '%') < 0 &&
-		!bytes.Contains(raw, []byte("/."))
+	end, query := scanTarget(raw, 0)
+	return end == len(raw) && query < 0 && bytes.IndexByte(raw, '%') < 0 &&
+		!bytes.Contains(raw, slashDot)
 }
 
-func isASCII(b []byte) bool {
-	for _, c := range b {
-		if c >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
-}
+var slashDot = []byte("/.")
 
 // decodeSegment appends one decoded path segment to dst.
 func decodeSegment(dst, segment []byte) ([]byte, *ParseError) {

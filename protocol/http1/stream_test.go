@@ -84,7 +84,7 @@ func (s *stream) onHead() bool {
 	n, err := s.parse()
 	if err != nil {
 		if n != 0 {
-			s.printf("BUG: n = %d beside an error", n)
+			s.printf("\x00BUG: n = %d beside an error", n)
 		}
 		return s.fail(err)
 	}
@@ -93,7 +93,7 @@ func (s *stream) onHead() bool {
 		return false
 	}
 	if n > len(s.buf) {
-		s.printf("BUG: n = %d of %d", n, len(s.buf))
+		s.printf("\x00BUG: n = %d of %d", n, len(s.buf))
 	}
 	s.logHead(n)
 	s.consume(n)
@@ -168,7 +168,7 @@ func (s *stream) onChunks() bool {
 	s.body = append(s.body, data...)
 	if err != nil {
 		if n != 0 || len(data) != 0 {
-			s.printf("BUG: %d bytes beside an error", n)
+			s.printf("\x00BUG: %d bytes beside an error", n)
 		}
 		s.printf("body cut %q", s.body)
 		return s.fail(err)
