@@ -3,6 +3,8 @@ package netpoll
 import (
 	"encoding/binary"
 	"net/netip"
+
+	"golang.org/x/sys/unix"
 )
 
 // peerAddr is a client's address in 20 bytes; the zero value is a Unix socket's.
@@ -48,4 +50,14 @@ func (p *peerAddr) setRaw(family uint16, b []byte) {
 		copy(p.ip[:], b[8:24])
 		p.family = 6
 	}
+}
+
+func addrPortOf(sa unix.Sockaddr) netip.AddrPort {
+	switch a := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), uint16(a.Port))
+	}
+	return netip.AddrPort{}
 }

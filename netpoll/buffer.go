@@ -15,14 +15,11 @@ type Buffer struct {
 	file     *os.File // outbound file range; nil for bytes
 	fileFD   int
 	off, end int64
+	warm     int64 // pages below it were read already
 }
 
 // Bytes is what the buffer holds; valid until it is released.
 func (b *Buffer) Bytes() []byte { return b.b[b.r:b.w] }
-
-// pending is the bytes that are still to be sent; file ranges count as nothing against watermarks,
-// because they hold no memory.
-func (b *Buffer) pending() int { return b.w - b.r }
 
 // freeLists holds a loop's free buffers, one list per class, and the count of bytes handed out.
 type freeLists struct {
@@ -50,6 +47,14 @@ func (f *freeLists) acquire(class int) *Buffer {
 		return b
 	}
 	return &Buffer{b: make([]byte, classBytes[class]), class: uint8(class)}
+}
+
+// acquireFor is a buffer of at least n bytes.
+func (f *freeLists) acquireFor(n int) *Buffer {
+	if class := classFor(n); class <= maxClass {
+		return f.acquire(class)
+	}
+	return f.acquireOver(n)
 }
 
 // acquireOver makes a buffer beyond the largest class; it is not kept when released.

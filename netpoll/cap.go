@@ -1,11 +1,18 @@
 package netpoll
 
-import "sync/atomic"
+import (
+	"sync"
+	"sync/atomic"
+)
 
-// Cap bounds the accepted connections of several loops together.
+// Cap bounds the accepted connections of several loops together. Listeners that find it reached wait
+// in its queue; a connection that closes, on whatever loop, lets the first of them go on.
 type Cap struct {
-	max int64
-	n   atomic.Int64
+	max     int64
+	n       atomic.Int64
+	waiting atomic.Int32 // len(queue), so that a close with nobody waiting takes no lock
+	mu      sync.Mutex
+	queue   []*Listener // guarded by mu
 }
 
 // NewCap makes a cap of connsMax connections.
@@ -25,4 +32,42 @@ func (c *Cap) take() bool {
 	return true
 }
 
-func (c *Cap) release() { c.n.Add(-1) }
+// force takes a place beyond the bound.
+func (c *Cap) force() { c.n.Add(1) }
+
+func (c *Cap) release() {
+	c.n.Add(-1)
+	if c.waiting.Load() > 0 {
+		c.next()
+	}
+}
+
+// await queues ln to be told by slotFree. A place that came free just before is seen, too.
+func (c *Cap) await(ln *Listener) {
+	c.mu.Lock()
+	c.queue = append(c.queue, ln)
+	c.waiting.Add(1)
+	c.mu.Unlock()
+	if c.n.Load() < c.max {
+		c.next()
+	}
+}
+
+// next tells the first waiting listener whose loop still runs.
+func (c *Cap) next() {
+	for {
+		c.mu.Lock()
+		if len(c.queue) == 0 {
+			c.mu.Unlock()
+			return
+		}
+		ln := c.queue[0]
+		c.queue[0] = nil
+		c.queue = c.queue[1:]
+		c.waiting.Add(-1)
+		c.mu.Unlock()
+		if ln.loop.Post(ln.slotFree) {
+			return
+		}
+	}
+}

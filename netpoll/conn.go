@@ -9,7 +9,8 @@ import (
 )
 
 // Handler is told what happens on a connection, on its loop. A method may write to, pause or close any
-// connection of the same loop.
+// connection of the same loop. No method of Conn calls a Handler method: calls never nest, so that a
+// handler never finds its state changed behind its back.
 type Handler interface {
 	// OnOpen ends a dial that was in progress: err is nil when the connection stands, else it is closed
 	// and this is the last call. Accepted connections get no OnOpen.
@@ -23,7 +24,7 @@ type Handler interface {
 	// OnEOF says that the peer's FIN was read: all it sent was delivered. Writing is still possible.
 	OnEOF(c *Conn)
 	// OnHangup says that the peer's FIN (reset false) or an error (reset true) arrived while reading
-	// is paused; unread bytes may lie before it. Once a connection.
+	// is paused; unread bytes may lie before it. At most once for a FIN and once for an error.
 	OnHangup(c *Conn, reset bool)
 	// OnTimer says that the connection's timer, set by SetTimer, fired.
 	OnTimer(c *Conn, now int64)
@@ -43,12 +44,17 @@ const (
 	flagHangup            // FIN or error announced: read until it is reached
 	flagFailed            // an error was announced
 	flagTold              // OnHangup was called
+	flagToldReset         // for an error
 	flagEOF               // FIN was read
 	flagFull              // a writer was told that there is no room
 	flagGrow              // the handler wants more bytes in one piece
 	flagBulk              // read into the loop's scratch buffer
+	flagTaken             // TakeInput was called in this OnData
 	flagFinish            // close when the outbound queue is empty
 	flagLinger            // and read on for a while before closing
+	flagShut              // send FIN when the outbound queue is empty
+	flagKnown             // entered into the poller
+	flagOut               // and asked there for writability
 	flagWarming           // pages of the file at the head are being read off the loop
 )
 
@@ -61,7 +67,7 @@ type Conn struct {
 	head    *Buffer // outbound queue, oldest first; nil when empty
 	tail    *Buffer
 	sent    uint64 // bytes
-	out     int32  // bytes in memory in the outbound queue
+	out     int    // bytes in memory in the outbound queue
 	fd      int32  // -1 once closed
 	gen     uint32
 	flags   uint32
@@ -100,8 +106,11 @@ func (c *Conn) Closed() bool { return c.fd < 0 }
 func (c *Conn) EOF() bool { return c.flags&(flagEOF|flagHangup) != 0 }
 
 // SetTimer makes OnTimer come at when (ns of loop time) instead of whenever it was set to. Moving it
-// later costs nothing until the old time is reached.
+// later costs nothing until the old time is reached. No effect on a closed connection.
 func (c *Conn) SetTimer(when int64) {
+	if c.fd < 0 {
+		return
+	}
 	if c.timer.Scheduled() && c.timer.when <= when {
 		c.timer.when = max(when, 0)
 		return
@@ -114,7 +123,7 @@ func (c *Conn) StopTimer() { c.loop.Cancel(&c.timer) }
 
 // OnExpire implements Expirer: it passes the timer on, or places it again when it was moved later.
 func (c *Conn) OnExpire(_ *Timer, now int64) {
-	if c.timer.when > now+1<<tickShift {
+	if c.timer.when > now {
 		c.loop.wheel.schedule(&c.timer, c.timer.when)
 		return
 	}
@@ -126,7 +135,7 @@ func (c *Conn) OnExpire(_ *Timer, now int64) {
 
 // held is the memory c has in buffers.
 func (c *Conn) held() int {
-	n := int(c.out)
+	n := c.out
 	if c.in != nil {
 		n += len(c.in.b)
 	}
@@ -162,15 +171,24 @@ func (c *Conn) Close() {
 	if c.fd < 0 {
 		return
 	}
-	l := c.loop
+	l, fd := c.loop, int(c.fd)
 	l.checkOn()
-	l.conns[c.fd] = nil
-	l.count--
-	sysClose(int(c.fd))
-	c.fd = -1
+	c.leave()
+	sysClose(fd)
+	if l.fdShort {
+		l.retryAccepts()
+	}
 	if c.capped {
 		l.Config.Conns.release()
 	}
+}
+
+// leave takes c out of the loop and gives back all it holds except the descriptor.
+func (c *Conn) leave() {
+	l := c.loop
+	l.conns[c.fd] = nil
+	l.count--
+	c.fd = -1
 	l.Cancel(&c.timer)
 	if c.in != nil {
 		l.release(c.in)
@@ -179,6 +197,7 @@ func (c *Conn) Close() {
 	for c.head != nil {
 		c.dropHead()
 	}
+	c.out = 0
 }
 
 // Reset closes with RST: the peer must not take what it got for whole.
@@ -190,21 +209,27 @@ func (c *Conn) Reset() {
 	}
 }
 
-// Detach takes c out of the loop without closing: the caller owns the returned descriptor. It is
-// removed from the poller first, because an epoll registration outlives close while another process
-// holds the description. Unconsumed input is returned, too.
+// Detach takes c out of the loop without closing: the caller owns the returned descriptor, and the
+// unconsumed input. What is queued is dropped, so flush before. On a closed connection fd is -1.
+//
+// The descriptor is removed from the poller first, because an epoll registration outlives close while
+// another process holds the description.
 func (c *Conn) Detach() (fd int, input []byte) {
+	if c.fd < 0 {
+		return -1, nil
+	}
+	l := c.loop
+	l.checkOn()
 	fd = int(c.fd)
-	c.loop.poller.remove(fd)
+	l.poller.remove(fd)
 	if c.in != nil {
 		input = append(input, c.in.Bytes()...)
 	}
-	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return -1, nil
+	c.leave()
+	if c.capped {
+		l.Config.Conns.release()
 	}
-	c.Close()
-	return dup, input
+	return fd, input
 }
 
 // fail closes c because of err and tells the handler.

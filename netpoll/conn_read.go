@@ -1,46 +1,69 @@
 package netpoll
 
-import "golang.org/x/sys/unix"
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
 
 // onEvent handles one readiness report.
 //
 // Hot path: once per event. No allocation: TestEchoAllocs.
 func (c *Conn) onEvent(ev *event) {
-	if c.flags&flagConnecting != 0 {
-		c.onConnect(ev)
+	if c.flags&flagConnecting != 0 && !c.onConnect(ev) {
 		return
 	}
-	if ev.writable && c.flags&flagBlocked != 0 {
-		c.flags &^= flagBlocked
-		c.flush()
+	if ev.writable && c.flags&flagOut != 0 {
+		c.onWritable(ev)
 	}
 	if ev.hangup || ev.failed {
 		c.flags |= flagHangup
-	}
-	if ev.failed {
-		c.flags |= flagFailed
-	}
-	if c.fd < 0 || !(ev.readable || ev.hangup || ev.failed) {
+		if ev.failed {
+			c.flags |= flagFailed
+		}
+	} else if !ev.readable {
 		return
 	}
-	if c.flags&flagPaused == 0 {
+	switch {
+	case c.fd < 0:
+	case c.flags&flagPaused != 0:
+		c.flags |= flagPending
+		c.tellHangup()
+	case c.flags&flagEOF == 0:
 		c.deliver()
+	case ev.failed: // FIN was read before, so no read would meet the error
+		c.failPending()
+	}
+}
+
+// tellHangup reports an announced FIN or error, once each, to a handler that does not read.
+func (c *Conn) tellHangup() {
+	told := flagToldReset
+	switch {
+	case c.flags&flagHangup == 0:
+		return
+	case c.flags&flagFailed == 0:
+		if told = flagTold; c.flags&flagEOF != 0 { // OnEOF has said it
+			return
+		}
+	}
+	if c.flags&told != 0 {
 		return
 	}
-	c.flags |= flagPending
-	c.tellHangup()
+	c.flags |= told | flagTold
+	c.handler.OnHangup(c, told == flagToldReset)
 	if c.fd >= 0 {
 		c.flushOwn()
 	}
 }
 
-// tellHangup passes on, once, that the peer is gone while we do not read.
-func (c *Conn) tellHangup() {
-	const quiet = flagTold | flagEOF
-	if c.flags&(flagHangup|flagPaused) == flagHangup|flagPaused && c.flags&quiet == 0 {
-		c.flags |= flagTold
-		c.handler.OnHangup(c, c.flags&flagFailed != 0)
+// failPending ends c by the error that an event announced.
+func (c *Conn) failPending() {
+	err := c.socketError()
+	if err == nil {
+		err = os.NewSyscallError("recv", unix.ECONNRESET) // a send has taken the error already
 	}
+	c.fail(err)
 }
 
 // deliver passes on what is unconsumed, then reads; what the handler wrote leaves in one send.
@@ -60,7 +83,6 @@ func (c *Conn) deliver() {
 	if c.in != nil {
 		c.settle()
 	}
-	c.tellHangup()
 	c.flushOwn()
 }
 
@@ -74,7 +96,7 @@ func (c *Conn) read() {
 		n, e := sysRecv(int(c.fd), b)
 		switch {
 		case e == unix.EAGAIN:
-			c.unread()
+			c.dropEmpty()
 			c.flags &^= flagPending
 			return
 		case e == unix.EINTR:
@@ -83,7 +105,7 @@ func (c *Conn) read() {
 			c.failErrno("recv", e)
 			return
 		case n == 0:
-			c.unread()
+			c.dropEmpty()
 			c.flags = c.flags&^flagPending | flagEOF
 			c.handler.OnEOF(c)
 			return
@@ -97,6 +119,7 @@ func (c *Conn) read() {
 			return
 		}
 		if budget -= n; budget <= 0 {
+			c.flags |= flagPending // should it be paused before its turn comes
 			c.loop.queueReady(c)
 			return
 		}
@@ -129,7 +152,7 @@ func (c *Conn) readInto() []byte {
 		return in.b[in.w:]
 	}
 	if int(in.class) >= inClass && c.flags&flagGrow == 0 {
-		c.flags |= flagPending // full and not wanted: Resume or Grow will bring us back
+		c.flags |= flagPending // full and no more wanted: Resume will bring us back
 		return nil
 	}
 	c.flags &^= flagGrow
@@ -152,8 +175,8 @@ func (c *Conn) replaceInput(class int) {
 	l.release(old)
 }
 
-// unread gives back a fresh buffer into which nothing was read.
-func (c *Conn) unread() {
+// dropEmpty gives back a fresh buffer into which nothing was read.
+func (c *Conn) dropEmpty() {
 	if c.in != nil && c.in.r == c.in.w {
 		c.loop.release(c.in)
 		c.in = nil
@@ -169,7 +192,7 @@ func (c *Conn) received(b []byte) {
 	n := c.handler.OnData(c, b)
 	if n < len(b) && c.fd >= 0 {
 		c.keep(b[n:])
-		if c.flags&(flagBulk|flagPaused) == 0 { // the rest is for whoever reads from here on
+		if c.flags&(flagBulk|flagPaused) == 0 { // Bulk was ended: the rest is for whoever reads from here on
 			c.flags |= flagAgain
 			c.loop.queueReady(c)
 		}
@@ -178,19 +201,28 @@ func (c *Conn) received(b []byte) {
 
 // keep stores unconsumed bytes of the scratch buffer.
 func (c *Conn) keep(b []byte) {
-	if class := classFor(len(b)); class <= maxClass {
-		c.in = c.loop.free.acquire(class)
-	} else {
-		c.in = c.loop.free.acquireOver(len(b))
+	if old := c.in; old != nil { // restored by the handler meanwhile, so older
+		c.in = c.loop.joined(old.Bytes(), b)
+		c.loop.release(old)
+		return
 	}
-	c.in.w = copy(c.in.b, b)
+	c.in = c.loop.joined(b, nil)
+}
+
+// joined is a buffer that holds a copy of first and second.
+func (l *Loop) joined(first, second []byte) *Buffer {
+	b := l.free.acquireFor(len(first) + len(second))
+	b.w = copy(b.b, first)
+	b.w += copy(b.b[b.w:], second)
+	return b
 }
 
 // feed delivers the inbound buffer and drops what was consumed.
 func (c *Conn) feed() {
 	in := c.in
+	c.flags &^= flagTaken
 	n := c.handler.OnData(c, in.Bytes())
-	if c.in != in { // closed, or taken
+	if c.in != in || c.flags&flagTaken != 0 { // closed; or taken, and perhaps given back
 		return
 	}
 	if in.r += n; in.r == in.w {
@@ -208,10 +240,12 @@ func (c *Conn) settle() {
 
 // TakeInput hands the buffer behind OnData's b over to the caller, who gives it back by
 // ReleaseInput or RestoreInput. b stays valid until then; OnData's result is ignored. Not for Bulk
-// connections, whose bytes lie in the loop's shared buffer: nil.
+// connections, whose bytes lie in the loop's shared buffer: nil. Unless c is paused, reading goes on
+// into another buffer.
 func (c *Conn) TakeInput() *Buffer {
 	b := c.in
 	c.in = nil
+	c.flags |= flagTaken
 	return b
 }
 
@@ -221,18 +255,37 @@ func (c *Conn) ReleaseInput(b *Buffer) { c.loop.release(b) }
 // RestoreInput gives a taken buffer back with its last rest bytes unconsumed; they are delivered
 // again after Resume, before anything received since.
 func (c *Conn) RestoreInput(b *Buffer, rest int) {
-	b.r = b.w - rest
-	if c.in != nil {
-		panic("netpoll: input restored over newer input")
-	}
-	if c.fd < 0 || rest == 0 {
+	switch newer := c.in; {
+	case c.fd < 0 || rest == 0:
 		c.loop.release(b)
-		return
+	case newer != nil:
+		c.in = c.loop.joined(b.b[b.w-rest:b.w], newer.Bytes())
+		c.loop.release(newer)
+		c.loop.release(b)
+	default:
+		b.r = b.w - rest
+		c.in = b
 	}
-	c.in = b
 }
 
-// Grow says that OnData needs more bytes in one piece than the inbound buffer may hold.
+// PushInput puts a copy of b before what is still to be delivered, as if the socket had sent it: for
+// adopted connections of which something was read elsewhere. OnData gets it in a later turn.
+func (c *Conn) PushInput(b []byte) {
+	if c.fd < 0 || len(b) == 0 {
+		return
+	}
+	if newer := c.in; newer != nil {
+		c.in = c.loop.joined(b, newer.Bytes())
+		c.loop.release(newer)
+	} else {
+		c.in = c.loop.joined(b, nil)
+	}
+	c.flags |= flagAgain
+	c.loop.queueReady(c)
+}
+
+// Grow says that OnData needs more bytes in one piece than the inbound buffer may hold; it is to be
+// called in OnData.
 func (c *Conn) Grow() { c.flags |= flagGrow }
 
 // Bulk chooses, while on, the loop's shared 64 KiB buffer for reads: cheaper for bytes that are
@@ -244,8 +297,14 @@ func (c *Conn) Bulk(on bool) {
 	}
 }
 
-// Pause stops reading: no system call, the kernel's buffer fills and the peer's window closes.
-func (c *Conn) Pause() { c.flags |= flagPaused }
+// Pause stops reading: no system call, the kernel's buffer fills and the peer's window closes. Should
+// the peer's end be known already and lie behind unread bytes, OnHangup comes later in this turn.
+func (c *Conn) Pause() {
+	c.flags |= flagPaused
+	if c.flags&(flagHangup|flagToldReset) == flagHangup && c.fd >= 0 {
+		c.loop.queueReady(c)
+	}
+}
 
 // Paused reports whether reading is paused.
 func (c *Conn) Paused() bool { return c.flags&flagPaused != 0 }

@@ -16,16 +16,22 @@ const flagsStuck = flagBlocked | flagConnecting | flagWarming
 func (c *Conn) Reserve(n int) []byte {
 	t := c.tail
 	if t == nil || t.file != nil || len(t.b)-t.w < n {
+		if c.fd < 0 {
+			return make([]byte, 0, n) // Commit will drop it
+		}
 		t = c.addBuffer(n)
 	}
 	return t.b[t.w:t.w:len(t.b)]
 }
 
 // Commit queues what was appended to Reserve's slice. Nothing is sent before the end of the event or
-// of the turn, or Flush.
+// of the turn, or Flush. When c was closed meanwhile, the bytes are dropped.
 func (c *Conn) Commit(b []byte) {
+	if c.fd < 0 {
+		return
+	}
 	c.tail.w += len(b)
-	c.out += int32(len(b))
+	c.out += len(b)
 	c.loop.queueDirtyUnlessBlocked(c)
 }
 
@@ -48,7 +54,7 @@ func (c *Conn) Write(b []byte) (room bool) {
 		}
 		n := copy(t.b[t.w:], b)
 		t.w += n
-		c.out += int32(n)
+		c.out += n
 		b = b[n:]
 	}
 	c.loop.queueDirtyUnlessBlocked(c)
@@ -56,39 +62,34 @@ func (c *Conn) Write(b []byte) (room bool) {
 }
 
 // WriteThrough sends b now, after what is queued, and queues a copy of what the kernel does not take.
-// For large pieces: it saves the copy. Room as Write.
+// For large pieces: it saves the copy. Room as Write. An error of the send is told at the end of the
+// turn, as for Write.
 func (c *Conn) WriteThrough(b []byte) (room bool) {
 	if c.fd < 0 {
 		return false
 	}
-	if c.flags&flagsStuck != 0 || !c.vectorise() {
-		return c.Write(b)
-	}
 	v := &c.loop.vec
-	if v.n == iovecsMax {
-		v.n = 0
+	if c.flags&flagsStuck != 0 || !c.vectorise() || v.n == iovecsMax {
 		return c.Write(b)
 	}
 	v.add(b)
-	queued := int(c.out)
+	queued := c.out
 	n, e := v.send(int(c.fd), false)
-	if e != 0 {
+	switch e {
+	case 0:
+	case unix.EAGAIN:
 		n = 0
-		if e != unix.EAGAIN && e != unix.EINTR {
-			c.failErrno("send", e)
-			return false
-		}
+		c.block()
+	default: // EINTR; or an error, which the send at the end of the turn meets again
+		n = 0
 	}
 	c.consumed(min(n, queued))
 	if n > queued {
 		c.sent += uint64(n - queued)
 		b = b[n-queued:]
 	}
-	if len(b) == 0 {
-		return true
-	}
-	if e == unix.EAGAIN {
-		c.flags |= flagBlocked
+	if c.flags&flagFull != 0 {
+		c.loop.queueDirty(c) // OnDrain may be due
 	}
 	return c.Write(b)
 }
@@ -119,9 +120,8 @@ func (c *Conn) Room() bool {
 	return false
 }
 
-// Queued is the bytes in memory that the kernel has not taken yet; Pending reports whether anything
-// at all, files included, waits.
-func (c *Conn) Queued() int { return int(c.out) }
+// Queued is the bytes in memory that the kernel has not taken yet.
+func (c *Conn) Queued() int { return c.out }
 
 // Pending reports whether anything, files included, is still to be sent.
 func (c *Conn) Pending() bool { return c.head != nil }
@@ -129,36 +129,32 @@ func (c *Conn) Pending() bool { return c.head != nil }
 // Sent is the bytes the kernel has taken since the connection began.
 func (c *Conn) Sent() uint64 { return c.sent }
 
-// Finish closes the connection when all that is queued has been sent. With linger it then shuts the
-// write side and discards what the peer still sends, within bounds, so that the answer is not lost
-// to a reset. The handler gets no further call.
-func (c *Conn) Finish(linger bool) {
-	if c.fd < 0 {
-		return
-	}
-	c.flags |= flagFinish
-	if linger {
-		c.flags |= flagLinger
-	}
-	c.handler = finisher{}
-	c.Pause()
-	c.SetTimer(c.loop.now + int64(finishEvery))
-	if c.head == nil {
-		c.finish()
-		return
-	}
-	c.loop.queueDirtyUnlessBlocked(c)
-}
-
-// ShutdownWrite sends FIN after what is queued is gone; call it with an empty queue.
+// ShutdownWrite sends FIN when all that is queued has been sent. Write no more after it.
 func (c *Conn) ShutdownWrite() {
-	if c.fd >= 0 {
-		_ = unix.Shutdown(int(c.fd), unix.SHUT_WR) // ENOTCONN: the peer is gone already
+	switch {
+	case c.fd < 0:
+	case c.head != nil || c.flags&flagConnecting != 0:
+		c.flags |= flagShut
+		c.loop.queueDirtyUnlessBlocked(c)
+	default:
+		c.shutdownWrite()
 	}
 }
 
-// Flush sends what is queued now.
-func (c *Conn) Flush() { c.flush() }
+func (c *Conn) shutdownWrite() {
+	c.flags &^= flagShut
+	_ = unix.Shutdown(int(c.fd), unix.SHUT_WR) // ENOTCONN: the peer is gone already
+}
+
+// Flush sends what is queued now. Callbacks that follow from it (OnDrain, or OnClose after an error)
+// come at the end of the turn.
+func (c *Conn) Flush() {
+	if c.head == nil {
+		return
+	}
+	_ = c.push() // an error is met again at the end of the turn, and told there
+	c.loop.queueDirty(c)
+}
 
 func (c *Conn) flushOwn() {
 	if c.head != nil {
@@ -166,14 +162,29 @@ func (c *Conn) flushOwn() {
 	}
 }
 
-// flush sends until the queue is empty or the kernel takes no more.
+// flush sends what can be sent and tells the handler what follows from it. Never below a callback.
 //
 // Hot path: once per event. No allocation: TestEchoAllocs.
 func (c *Conn) flush() {
+	if err := c.push(); err != nil {
+		c.sendFailed(err)
+		return
+	}
+	if c.flags&flagFull != 0 && c.out < LowWatermark {
+		c.flags &^= flagFull
+		c.handler.OnDrain(c)
+	}
+	if c.flags&(flagFinish|flagShut) != 0 && c.head == nil && c.fd >= 0 {
+		c.sentAll()
+	}
+}
+
+// push sends until the queue is empty or the kernel takes no more.
+func (c *Conn) push() error {
 	for c.head != nil && c.flags&flagsStuck == 0 {
 		if c.head.file != nil {
-			if !c.sendFile() {
-				return
+			if err := c.sendFile(); err != nil {
+				return err
 			}
 			continue
 		}
@@ -182,22 +193,56 @@ func (c *Conn) flush() {
 		case 0:
 			c.consumed(n)
 		case unix.EAGAIN:
-			c.flags |= flagBlocked
+			c.block()
 		case unix.EINTR:
 		default:
-			c.failErrno("send", e)
-			return
+			return os.NewSyscallError("send", e)
 		}
 	}
-	if c.fd < 0 {
+	return nil
+}
+
+// sendFailed ends c because of err. A file that cannot be sent whole ends it by RST: the peer must
+// not take what it got for whole.
+func (c *Conn) sendFailed(err error) {
+	if c.head.file == nil {
+		c.fail(err)
 		return
 	}
-	if c.flags&flagFull != 0 && c.out < LowWatermark {
-		c.flags &^= flagFull
-		c.handler.OnDrain(c)
+	h := c.handler
+	c.Reset()
+	h.OnClose(c, err)
+}
+
+// sentAll is reached when nothing is queued any more on a connection that waits for that.
+func (c *Conn) sentAll() {
+	if c.flags&flagShut != 0 {
+		c.shutdownWrite()
 	}
-	if c.flags&flagFinish != 0 && c.head == nil && c.fd >= 0 {
+	if c.flags&flagFinish != 0 {
 		c.finish()
+	}
+}
+
+// block notes that the kernel takes no more, and has the poller say when it does. It is asked only
+// now, because a Unix socket reports room after each piece that its peer reads.
+func (c *Conn) block() {
+	c.flags |= flagBlocked
+	if c.flags&(flagOut|flagKnown) == flagKnown {
+		c.flags |= flagOut
+		c.loop.poller.watch(int(c.fd), c.gen, true)
+	}
+}
+
+// onWritable goes on sending, or stops asking for news of room that nobody waits for.
+func (c *Conn) onWritable(ev *event) {
+	switch {
+	case c.flags&flagBlocked != 0:
+		c.flags &^= flagBlocked
+		c.flush()
+	case !ev.readable && !ev.hangup && !ev.failed:
+		c.flags &^= flagOut
+		c.loop.poller.watch(int(c.fd), c.gen, false)
 	}
 }
 
@@ -218,7 +263,7 @@ func (c *Conn) sendQueued() (int, errno) {
 // consumed drops n sent bytes from the queue.
 func (c *Conn) consumed(n int) {
 	c.sent += uint64(n)
-	c.out -= int32(n)
+	c.out -= n
 	for c.head != nil && c.head.file == nil {
 		left := c.head.w - c.head.r
 		if n < left {
@@ -238,19 +283,14 @@ func (c *Conn) dropHead() {
 	}
 	b.next = nil
 	if b.file != nil {
-		_ = b.file.Close() // opened for reading; there is nothing to lose
+		_ = b.file.Close() // as in SendFile
 		return
 	}
 	c.loop.release(b)
 }
 
 func (c *Conn) addBuffer(n int) *Buffer {
-	var b *Buffer
-	if class := max(classFor(n), outClass); class <= maxClass {
-		b = c.loop.free.acquire(class)
-	} else {
-		b = c.loop.free.acquireOver(n)
-	}
+	b := c.loop.free.acquireFor(max(n, classBytes[outClass]))
 	c.enqueue(b)
 	return b
 }
@@ -264,21 +304,16 @@ func (c *Conn) enqueue(b *Buffer) {
 	c.tail = b
 }
 
-// SendFile queues n bytes of f from off and takes f.
+// SendFile queues n bytes of f from off and takes f. Should the file turn out shorter, or unreadable,
+// the connection is reset and OnClose told.
 func (c *Conn) SendFile(f *os.File, off, n int64) {
-	if c.fd < 0 || n == 0 {
-		_ = f.Close()
+	if c.fd < 0 || n <= 0 {
+		_ = f.Close() // opened for reading; there is nothing to lose
 		return
 	}
-	raw, err := f.SyscallConn()
-	fileFD := -1
-	if err == nil {
-		err = raw.Control(func(fd uintptr) { fileFD = int(fd) })
-	}
-	if err != nil {
-		_ = f.Close()
-		c.fail(err)
-		return
+	fileFD := -1 // reading from it fails
+	if raw, err := f.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { fileFD = int(fd) }) // fails when f is closed: -1 then
 	}
 	c.enqueue(&Buffer{file: f, fileFD: fileFD, off: off, end: off + n})
 	c.loop.queueDirtyUnlessBlocked(c)

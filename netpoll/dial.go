@@ -55,12 +55,15 @@ func (a *Address) String() string { return a.network + ":" + a.text }
 // later, and what is written meanwhile waits. An error means that nothing was opened.
 func (l *Loop) Dial(a *Address, h Handler) (*Conn, error) {
 	l.checkOn()
+	if l.stopping.Load() {
+		return nil, fmt.Errorf("netpoll: dial %s: %w", a, ErrStopped)
+	}
 	fd, err := socket(a.family)
 	if err != nil {
 		return nil, fmt.Errorf("netpoll: dial %s: %w", a, err)
 	}
 	err = unix.Connect(fd, a.sa)
-	if err != nil && err != unix.EINPROGRESS {
+	if err != nil && err != unix.EINPROGRESS && err != unix.EINTR { // EINTR: it goes on
 		sysClose(fd)
 		if err == unix.EAGAIN && a.family == unix.AF_UNIX {
 			return nil, ErrBacklogFull
@@ -72,7 +75,7 @@ func (l *Loop) Dial(a *Address, h Handler) (*Conn, error) {
 	if err != nil {
 		c.flags |= flagConnecting
 	}
-	if err := l.poller.add(fd, c.gen); err != nil {
+	if err := c.register(); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("netpoll: dial %s: %w", a, err)
 	}
@@ -82,31 +85,19 @@ func (l *Loop) Dial(a *Address, h Handler) (*Conn, error) {
 // Connected reports whether a dialled connection stands.
 func (c *Conn) Connected() bool { return c.fd >= 0 && c.flags&flagConnecting == 0 }
 
-// onConnect ends a dial that was in progress.
-func (c *Conn) onConnect(ev *event) {
+// onConnect ends a dial that was in progress; true when c stands and the rest of ev concerns it.
+func (c *Conn) onConnect(ev *event) bool {
 	if !ev.writable && !ev.hangup && !ev.failed {
-		return
+		return false
 	}
 	if err := c.socketError(); err != nil {
 		c.fail(os.NewSyscallError("connect", err))
-		return
+		return false
 	}
 	c.flags &^= flagConnecting
 	c.handler.OnOpen(c, nil)
 	if c.fd >= 0 {
-		c.flushOwn()
+		c.flush()
 	}
-	if c.fd >= 0 && ev.readable && !c.Paused() {
-		c.deliver()
-	}
-}
-
-func addrPortOf(sa unix.Sockaddr) netip.AddrPort {
-	switch a := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), uint16(a.Port))
-	}
-	return netip.AddrPort{}
+	return c.fd >= 0
 }

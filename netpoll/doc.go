@@ -11,7 +11,8 @@
 // # What a poller file defines
 //
 //	openPoller() (*poller, error)                        the kernel object and its wake-up
-//	(*poller).add(fd int, gen uint32) error              edge-triggered, read and write, once
+//	(*poller).add(fd int, gen uint32, out bool) error    edge-triggered; read, and write if out
+//	(*poller).watch(fd int, gen uint32, out bool)        write wanted or not; a present state is an edge
 //	(*poller).addListener(fd int, gen uint32) error      level-triggered, one loop woken per connection
 //	(*poller).remove(fd int)                             before an fd leaves the process or is paused
 //	(*poller).wait(events []event, ms int) int           fills events; ms < 0 waits without bound

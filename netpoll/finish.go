@@ -2,20 +2,40 @@ package netpoll
 
 import "time"
 
+// Finish closes the connection when all that is queued has been sent. With linger it then shuts the
+// write side and discards what the peer still sends, within bounds, so that the answer is not lost
+// to a reset. The handler gets no further call; a second Finish changes nothing.
+func (c *Conn) Finish(linger bool) {
+	if c.fd < 0 || c.flags&(flagFinish|flagLinger) != 0 {
+		return
+	}
+	c.flags |= flagFinish
+	if linger {
+		c.flags |= flagLinger
+	}
+	c.handler = finisher{}
+	if c.head == nil {
+		c.finish()
+		return
+	}
+	c.Pause()
+	c.SetTimer(c.loop.now + int64(finishEvery))
+	c.loop.queueDirtyUnlessBlocked(c)
+}
+
 // finish is reached when a connection that is to be closed has nothing left to send.
 func (c *Conn) finish() {
-	if c.flags&flagLinger == 0 || c.flags&flagEOF != 0 {
+	if c.flags&flagLinger == 0 || c.flags&flagEOF != 0 || c.flags&flagConnecting != 0 {
 		c.Close()
 		return
 	}
 	c.flags &^= flagFinish
-	c.ShutdownWrite()
+	c.shutdownWrite()
 	if c.in != nil {
 		c.loop.release(c.in)
 		c.in = nil
 	}
-	c.handler = lingerer{}
-	c.sent = 0 // counts what is discarded from here on
+	c.handler = &lingerer{until: c.loop.now + int64(lingerMax)}
 	c.Bulk(true)
 	c.loop.wheel.schedule(&c.timer, c.loop.now+int64(LingerTimeout))
 	c.flags |= flagPending
@@ -27,37 +47,55 @@ type finisher struct{ idle }
 
 // OnTimer comes finishEvery after Finish: what is left must move from now on.
 func (finisher) OnTimer(c *Conn, now int64) {
-	c.handler = &rated{last: c.sent}
+	f := &rated{taken: c.taken(), credit: c.loop.FinishRate * int(finishEvery/time.Second)}
+	c.handler = f
 	c.SetTimer(now + int64(finishEvery))
 }
+
+// taken is the bytes that the peer's kernel has acknowledged. Sent would not do: the kernel takes
+// bytes in pieces of a third of its send buffer, and a slow reader needs minutes for one.
+func (c *Conn) taken() uint64 { return c.sent - min(uint64(c.Unacked()), c.sent) }
 
 // rated is a finisher that closes when the peer takes less than Config.FinishRate.
 type rated struct {
 	idle
-	last uint64
+	taken  uint64
+	credit int // bytes the peer is ahead of the rate, at most finishCreditBytes
 }
 
 func (f *rated) OnTimer(c *Conn, now int64) {
-	want := c.loop.FinishRate * int(finishEvery/time.Second)
-	if want > 0 && c.sent-f.last < uint64(want) {
-		c.Close()
-		return
+	if c.loop.FinishRate > 0 {
+		taken := c.taken()
+		moved := int(min(taken-f.taken, finishCreditBytes))
+		f.taken = taken
+		f.credit = min(f.credit+moved, finishCreditBytes) -
+			c.loop.FinishRate*int(finishEvery/time.Second)
+		if f.credit < 0 {
+			c.Close()
+			return
+		}
 	}
-	f.last = c.sent
 	c.SetTimer(now + int64(finishEvery))
 }
 
-// lingerer discards what still comes after FIN was sent, within bounds.
-type lingerer struct{ idle }
+// lingerer discards what still comes after FIN was sent: until the peer's FIN, LingerTimeout of
+// silence, or lingerMax. After lingerBytesMax it reads no more, and the peer's sends come to a halt
+// while it can still take the answer.
+type lingerer struct {
+	idle
+	until int64
+	bytes int
+}
 
-func (lingerer) OnData(c *Conn, b []byte) int {
-	if c.sent += uint64(len(b)); c.sent > lingerBytesMax {
-		c.Close()
+func (f *lingerer) OnData(c *Conn, b []byte) int {
+	if f.bytes += len(b); f.bytes > lingerBytesMax {
+		c.Pause()
 	}
+	c.SetTimer(min(c.loop.now+int64(LingerTimeout), f.until))
 	return len(b)
 }
-func (lingerer) OnEOF(c *Conn)            { c.Close() }
-func (lingerer) OnTimer(c *Conn, _ int64) { c.Close() }
+func (*lingerer) OnEOF(c *Conn)            { c.Close() }
+func (*lingerer) OnTimer(c *Conn, _ int64) { c.Close() }
 
 // idle ignores what does not concern a connection on its way out.
 type idle struct{}

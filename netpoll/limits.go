@@ -4,20 +4,30 @@ import "time"
 
 // Every maximum of the package.
 const (
-	eventsMax        = 512             // kernel events taken per wait
-	acceptsPerTurn   = 64              // per listener
-	readBudgetBytes  = 256 << 10       // per connection and turn, then the ready list
-	postsPerTurn     = 1024            // posted functions run per turn
-	drainAcceptsMax  = 1 << 16         // accepted by Listener.Drain
-	iovecsMax        = 16              // buffers per send
-	fileChunkBytes   = 1 << 20         // per sendfile call, and per read-ahead of cold pages
-	scratchBytes     = 64 << 10        // the loop's shared buffer for bulk reads
-	lingerBytesMax   = 1 << 20         // discarded after an error response, then close
-	LingerTimeout    = 2 * time.Second // and at most for so long
-	finishEvery      = 5 * time.Second // a closing connection must have sent FinishRate since
+	eventsMax       = 512       // kernel events taken per wait
+	acceptsPerTurn  = 64        // per listener
+	readBudgetBytes = 256 << 10 // per connection and turn, then the ready list
+	postsPerTurn    = 1024      // posted functions run per turn
+	drainAcceptsMax = 1 << 16   // accepted by Listener.Drain
+	iovecsMax       = 16        // buffers per send
+	passFDsMax      = 64        // descriptors per message
+	fileChunkBytes  = 1 << 20   // per sendfile call, and per read-ahead of cold pages
+	scratchBytes    = 64 << 10  // the loop's shared buffer for bulk reads
+	lingerBytesMax  = 64 << 20  // discarded after an error response, then reading stops
+	lingerMax       = 10 * time.Second
+	finishEvery     = 5 * time.Second // how often a closing connection's rate is looked at
+
+	// LingerTimeout is how long a lingering connection may be silent.
+	LingerTimeout = 2 * time.Second
+
+	// finishCreditBytes is how far a peer may be ahead of FinishRate: window updates come in pieces
+	// of a segment, which is up to 64 KiB.
+	finishCreditBytes = 64 << 10
+
 	acceptBackoffMin = 10 * time.Millisecond
 	acceptBackoffMax = time.Second
-	trimEvery        = time.Second // free lists give surplus memory back this often
+	capRetry         = 100 * time.Millisecond // a close wakes sooner
+	trimEvery        = time.Second            // free lists give surplus memory back this often
 
 	// HighWatermark and LowWatermark bound a connection's outbound queue, in bytes: at or above high
 	// the producer stops, below low it goes on.

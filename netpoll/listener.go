@@ -23,21 +23,31 @@ type Listener struct {
 	timer    Timer // runs while accepting is suspended
 	backoff  int64 // ns; doubles with each failure in a row
 	paused   bool  // by Pause
+	armed    bool  // known to the poller
+	noFD     bool  // suspended for want of descriptors
+	queued   bool  // in Config.Conns's queue
 	Tag      any   // the owner's; set before the first OnAccept
 }
 
 // Listen takes over fd, a non-blocking listening socket, and accepts on it. The descriptor is closed
-// by Close; whoever inherits connections from it elsewhere keeps a duplicate.
+// by Close; whoever inherits connections from it elsewhere keeps a duplicate. After an error the
+// caller still owns it.
 func (l *Loop) Listen(fd int, tag any, a Acceptor) (*Listener, error) {
 	l.checkOn()
+	if l.stopping.Load() {
+		return nil, fmt.Errorf("netpoll: listen on fd %d: %w", fd, ErrStopped)
+	}
 	ln := &Listener{loop: l, fd: fd, gen: l.nextGen(), acceptor: a, Tag: tag}
 	ln.timer.Owner = ln
 	if err := unix.SetNonblock(fd, true); err != nil {
 		return nil, fmt.Errorf("netpoll: listen on fd %d: %w", fd, os.NewSyscallError("fcntl", err))
 	}
+	// Accepted sockets inherit it. A Unix socket has no such option, and no need.
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	if err := l.poller.addListener(fd, ln.gen); err != nil {
 		return nil, fmt.Errorf("netpoll: listen on fd %d: %w", fd, err)
 	}
+	ln.armed = true
 	l.listeners = append(l.listeners, ln)
 	return ln, nil
 }
@@ -48,7 +58,7 @@ func (ln *Listener) Loop() *Loop { return ln.loop }
 // accept takes what waits, at most acceptsPerTurn; level-triggered, so the rest comes next turn.
 func (ln *Listener) accept() {
 	for range acceptsPerTurn {
-		if ln.acceptOne() != acceptOK {
+		if ln.paused || ln.acceptOne(false) != acceptOK {
 			return
 		}
 	}
@@ -62,15 +72,18 @@ const (
 	acceptStop               // suspended
 )
 
-func (ln *Listener) acceptOne() acceptResult {
+// acceptOne takes one connection; beyond asks for one also when Config.Conns is used up.
+func (ln *Listener) acceptOne(beyond bool) acceptResult {
 	l := ln.loop
 	if ln.fd < 0 {
 		return acceptStop
 	}
 	if l.Config.Conns != nil && !l.Config.Conns.take() {
-		l.counters.ConnLimit++
-		ln.suspend(int64(acceptBackoffMin))
-		return acceptStop
+		if !beyond {
+			ln.awaitSlot()
+			return acceptStop
+		}
+		l.Config.Conns.force()
 	}
 	var peer peerAddr
 	fd, e := sysAccept(ln.fd, &peer)
@@ -86,17 +99,13 @@ func (ln *Listener) acceptOne() acceptResult {
 	c.peer = peer
 	c.capped = l.Config.Conns != nil
 	ln.acceptor.OnAccept(ln, c)
-	if c.fd >= 0 {
-		c.register()
+	if c.fd < 0 {
+		return acceptOK
 	}
-	return acceptOK
-}
-
-// register makes the poller know c; what arrived before is reported as an edge.
-func (c *Conn) register() {
-	if err := c.loop.poller.add(int(c.fd), c.gen); err != nil {
+	if err := c.register(); err != nil {
 		c.fail(err)
 	}
+	return acceptOK
 }
 
 func (ln *Listener) acceptFailed(e errno) acceptResult {
@@ -108,6 +117,7 @@ func (ln *Listener) acceptFailed(e errno) acceptResult {
 		return acceptOK // that connection is gone; the next may be well
 	case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
 		l.counters.FdLimit++
+		ln.noFD, l.fdShort = true, true
 		ln.refuseOne()
 	default:
 		l.counters.AcceptErrors++
@@ -141,9 +151,43 @@ func openReserve() int {
 	return fd
 }
 
+// awaitSlot suspends accepting until a connection counted by Config.Conns closes, on whatever loop.
+func (ln *Listener) awaitSlot() {
+	l := ln.loop
+	l.counters.ConnLimit++
+	ln.suspend(int64(capRetry))
+	if !ln.queued {
+		ln.queued = true
+		l.Config.Conns.await(ln)
+	}
+}
+
+// slotFree ends awaitSlot. Who cannot use the place passes it on.
+func (ln *Listener) slotFree() {
+	ln.queued = false
+	if ln.fd < 0 || ln.paused {
+		ln.loop.Config.Conns.next()
+		return
+	}
+	if !ln.noFD {
+		ln.loop.Cancel(&ln.timer)
+		ln.arm()
+	}
+}
+
+// retryAccepts lets listeners that wait for a free descriptor try again soon: one was closed here.
+func (l *Loop) retryAccepts() {
+	l.fdShort = false
+	for _, ln := range l.listeners {
+		if ln.noFD && ln.timer.Scheduled() {
+			l.wheel.schedule(&ln.timer, l.now)
+		}
+	}
+}
+
 // suspend stops accepting for a while; connections wait in the kernel's backlog.
 func (ln *Listener) suspend(d int64) {
-	ln.loop.poller.remove(ln.fd)
+	ln.disarm()
 	ln.loop.wheel.schedule(&ln.timer, ln.loop.now+d)
 }
 
@@ -155,9 +199,22 @@ func (ln *Listener) OnExpire(*Timer, int64) {
 }
 
 func (ln *Listener) arm() {
+	ln.noFD = false
+	if ln.armed {
+		return
+	}
 	if err := ln.loop.poller.addListener(ln.fd, ln.gen); err != nil {
 		ln.loop.counters.AcceptErrors++
 		ln.loop.wheel.schedule(&ln.timer, ln.loop.now+int64(acceptBackoffMax))
+		return
+	}
+	ln.armed = true
+}
+
+func (ln *Listener) disarm() {
+	if ln.armed {
+		ln.armed = false
+		ln.loop.poller.remove(ln.fd)
 	}
 }
 
@@ -165,7 +222,7 @@ func (ln *Listener) arm() {
 func (ln *Listener) Pause() {
 	if !ln.paused && ln.fd >= 0 {
 		ln.paused = true
-		ln.loop.poller.remove(ln.fd)
+		ln.disarm()
 		ln.loop.Cancel(&ln.timer)
 	}
 }
@@ -178,10 +235,11 @@ func (ln *Listener) Resume() {
 	}
 }
 
-// Drain accepts until nothing waits, then closes: no connection that the kernel completed is lost.
+// Drain accepts until nothing waits, also beyond Config.Conns, then closes: no connection that the
+// kernel completed is lost.
 func (ln *Listener) Drain() {
 	for range drainAcceptsMax {
-		if ln.acceptOne() != acceptOK {
+		if ln.acceptOne(true) != acceptOK {
 			break
 		}
 	}
@@ -195,7 +253,7 @@ func (ln *Listener) Close() {
 	if ln.fd < 0 {
 		return
 	}
-	l.poller.remove(ln.fd)
+	ln.disarm()
 	l.Cancel(&ln.timer)
 	sysClose(ln.fd)
 	ln.fd = -1

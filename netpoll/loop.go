@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -52,19 +53,26 @@ type Loop struct {
 	reserveFD int // given up to accept and refuse when descriptors run out
 	posts     queue.AsyncTaskQueue
 	posted    atomic.Int64
-	asleep    atomic.Bool // a Post must wake the poller
+	awake     atomic.Int64 // asleep: a Post must wake the poller; else 1 + the time this turn began
 	stopping  atomic.Bool
 	running   atomic.Bool
+	wakeLock  sync.Mutex // orders wake-ups from outside and the end of the poller
+	closed    bool       // guarded by wakeLock: the poller is closed
 	thread    int
+	fdShort   bool // some listener waits for a free descriptor
 	counters  Counters
 }
+
+// asleep in Loop.awake: the loop waits, or is about to.
+const asleep = 0
 
 // Counters are a loop's totals, written by the loop alone; read them by Post.
 type Counters struct {
 	Accepted, AcceptErrors, FdLimit, ConnLimit, Turns, BufferWaits uint64
 }
 
-// New makes a loop; Run runs it.
+// New makes a loop; Run runs it. A loop holds descriptors until Run returns: one that is not wanted
+// after all is disposed of by Stop and then Run.
 func New(c Config) (*Loop, error) {
 	p, err := openPoller()
 	if err != nil {
@@ -100,10 +108,29 @@ func (l *Loop) Run() {
 	l.shut()
 }
 
-// Stop makes Run return after the present turn. Any goroutine.
+// Stop makes Run return after the present turn. Any goroutine; also before Run, and more than once.
 func (l *Loop) Stop() {
 	l.stopping.Store(true)
-	l.poller.wake()
+	l.wake()
+}
+
+// wake ends the loop's wait, if it has not ended for good.
+func (l *Loop) wake() {
+	l.wakeLock.Lock()
+	if !l.closed { // else the descriptor may be another's by now
+		l.poller.wake()
+	}
+	l.wakeLock.Unlock()
+}
+
+// Lag is how long the present turn has lasted; 0 while the loop waits. Any goroutine: a watchdog that
+// samples it sees the handler that holds a loop up, and the turn pays nothing for it.
+func (l *Loop) Lag() time.Duration {
+	since := l.awake.Load()
+	if since <= 1 {
+		return 0
+	}
+	return max(time.Duration(l.clock()-since), 0)
 }
 
 // Now is the time at which this turn began, in ns on a monotonic clock that started with the loop.
@@ -135,12 +162,13 @@ func (l *Loop) AtTurnEnd(f func()) { l.turnEnd = append(l.turnEnd, f) }
 // Conns is the number of open connections, dialled ones included.
 func (l *Loop) Conns() int { return l.count }
 
-// BufferBytes is the memory in buffers that are in use.
+// BuffersUsed is the memory in buffers that are in use.
 func (l *Loop) BuffersUsed() int { return l.free.used }
 
 // Totals returns the loop's counters; on the loop only.
 func (l *Loop) Totals() Counters { return l.counters }
 
+// shut ends what is open. Callbacks can open nothing more, and what was posted before Stop still runs.
 func (l *Loop) shut() {
 	for _, c := range l.conns {
 		if c != nil {
@@ -150,9 +178,13 @@ func (l *Loop) shut() {
 	for len(l.listeners) > 0 {
 		l.listeners[0].Close()
 	}
-	l.runPosts()
+	for l.runPosts() {
+	}
 	l.running.Store(false)
+	l.wakeLock.Lock()
+	l.closed = true
 	l.poller.close()
+	l.wakeLock.Unlock()
 	if l.reserveFD >= 0 {
 		sysClose(l.reserveFD)
 	}

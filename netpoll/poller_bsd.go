@@ -70,13 +70,16 @@ func (p *poller) change(fd int, gen uint32, flags int, filters ...int) error {
 	return nil
 }
 
-func (p *poller) add(fd int, gen uint32) error {
+// add asks for both always: EVFILT_WRITE tells only of room that was missed.
+func (p *poller) add(fd int, gen uint32, _ bool) error {
 	return p.change(fd, gen, unix.EV_ADD|unix.EV_CLEAR, unix.EVFILT_READ, unix.EVFILT_WRITE)
 }
 
 func (p *poller) addListener(fd int, gen uint32) error {
 	return p.change(fd, gen, unix.EV_ADD, unix.EVFILT_READ)
 }
+
+func (p *poller) watch(int, uint32, bool) {}
 
 func (p *poller) remove(fd int) {
 	_ = p.change(fd, 0, unix.EV_DELETE, unix.EVFILT_READ) // absent filters are no error of ours

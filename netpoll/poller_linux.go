@@ -54,9 +54,28 @@ func (p *poller) ctl(op, fd int, gen, mask uint32) error {
 	return nil
 }
 
-func (p *poller) add(fd int, gen uint32) error {
-	const mask = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
-	return p.ctl(unix.EPOLL_CTL_ADD, fd, gen, mask)
+const (
+	maskIn  = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET
+	maskOut = maskIn | unix.EPOLLOUT
+)
+
+func (p *poller) add(fd int, gen uint32, out bool) error {
+	if out {
+		return p.ctl(unix.EPOLL_CTL_ADD, fd, gen, maskOut)
+	}
+	return p.ctl(unix.EPOLL_CTL_ADD, fd, gen, maskIn)
+}
+
+// watch changes what is asked; what is the case already is reported as a new edge. It cannot fail on
+// a registered descriptor.
+func (p *poller) watch(fd int, gen uint32, out bool) {
+	ev := unix.EpollEvent{Events: maskIn, Fd: int32(fd), Pad: int32(gen)}
+	if out {
+		ev.Events = maskOut
+	}
+	if e := sysEpollCtl(p.fd, unix.EPOLL_CTL_MOD, fd, &ev); e != 0 {
+		panic("netpoll: epoll_ctl of a registered fd: " + e.Error())
+	}
 }
 
 func (p *poller) addListener(fd int, gen uint32) error {

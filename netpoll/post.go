@@ -13,8 +13,8 @@ func (l *Loop) Post(f func()) bool {
 	task.Exec, task.Param = nil, f
 	l.posts.Enqueue(task)
 	l.posted.Add(1)
-	if l.asleep.CompareAndSwap(true, false) {
-		l.poller.wake()
+	if l.awake.CompareAndSwap(asleep, 1) {
+		l.wake()
 	}
 	return true
 }

@@ -3,6 +3,7 @@ package netpoll
 import (
 	"errors"
 	"io"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -10,87 +11,56 @@ import (
 // ErrFileShort is why a connection is reset whose file ended before the promised length.
 var ErrFileShort = errors.New("netpoll: file is shorter than announced")
 
-// sendFile sends from the file at the head of the queue; false: the kernel takes no more, the pages
-// are being read, or the connection failed.
-func (c *Conn) sendFile() bool {
+// sendFile sends from the file at the head of the queue, or marks the connection stuck: the kernel
+// takes no more, or the pages are being read.
+func (c *Conn) sendFile() error {
 	b := c.head
 	n := min(b.end-b.off, fileChunkBytes)
-	if !resident(b.fileFD, b.off, n) {
+	if b.off >= b.warm && !resident(b.fileFD, b.off, n) {
 		c.warm(b, n)
-		return false
+		return nil
 	}
 	sent, err := sysSendFile(int(c.fd), b.fileFD, &b.off, int(n))
 	switch {
 	case err == unix.EAGAIN:
-		c.flags |= flagBlocked
-		return false
+		c.block()
+		return nil
 	case err == unix.EINTR:
-		return true
+		return nil
 	case err != nil:
-		c.fail(err)
-		return false
+		return os.NewSyscallError("sendfile", err)
 	case sent == 0:
-		c.loop.abort(c, ErrFileShort)
-		return false
+		return ErrFileShort
 	}
 	c.sent += uint64(sent)
 	if b.off >= b.end {
 		c.dropHead()
 	}
-	return true
-}
-
-func (l *Loop) abort(c *Conn, err error) {
-	h := c.handler
-	c.Reset()
-	h.OnClose(c, err)
+	return nil
 }
 
 // warm reads pages that are not in memory off the loop, then goes on sending. Nothing is sent
-// meanwhile; the file stays open because the job holds its buffer.
+// meanwhile. What was read once is not asked for again: under memory pressure the answer could stay
+// no. The file may be closed under the job, which then reads nothing.
 func (c *Conn) warm(b *Buffer, n int64) {
-	l, gen, off := c.loop, c.gen, b.off
+	l, file, off := c.loop, b.file, b.off
 	c.flags |= flagWarming
 	job := func() {
-		_, err := io.Copy(io.Discard, io.NewSectionReader(b.file, off, n))
+		_, err := io.Copy(io.Discard, io.NewSectionReader(file, off, n))
 		l.Post(func() {
-			if c.fd < 0 || c.gen != gen {
-				return
-			}
-			if err != nil {
-				l.abort(c, err)
+			if c.fd < 0 {
 				return
 			}
 			c.flags &^= flagWarming
-			c.pushFile(b, n)
+			if err != nil {
+				c.sendFailed(err)
+				return
+			}
+			b.warm = off + n
+			c.flush()
 		})
 	}
 	if l.ReadFile == nil || !l.ReadFile(job) {
 		go job()
 	}
-}
-
-// pushFile sends the warmed range without asking again whether it is resident: under memory pressure
-// the answer could stay no.
-func (c *Conn) pushFile(b *Buffer, n int64) {
-	if c.head != b {
-		return
-	}
-	sent, err := sysSendFile(int(c.fd), b.fileFD, &b.off, int(n))
-	switch {
-	case err == unix.EAGAIN:
-		c.flags |= flagBlocked
-		return
-	case err != nil && err != unix.EINTR:
-		c.fail(err)
-		return
-	case err == nil && sent == 0:
-		c.loop.abort(c, ErrFileShort)
-		return
-	}
-	c.sent += uint64(max(sent, 0))
-	if b.off >= b.end {
-		c.dropHead()
-	}
-	c.flush()
 }

@@ -5,8 +5,8 @@ package netpoll
 // Hot path: once per wait. No allocation: TestTurnAllocs.
 func (l *Loop) turn() {
 	n := l.poller.wait(l.events[:], l.waitMS())
-	l.asleep.Store(false)
 	l.now = l.clock()
+	l.awake.Store(l.now + 1)
 	l.counters.Turns++
 	for i := range l.events[:n] {
 		l.dispatch(&l.events[i])
@@ -18,18 +18,21 @@ func (l *Loop) turn() {
 		f()
 	}
 	l.flushDirty()
+	if len(l.starved) > 0 {
+		l.feedStarved()
+	}
 }
 
 // waitMS is how long the next wait may last. The loop counts as asleep before it looks at its posts
 // for the last time, so that none is missed.
 func (l *Loop) waitMS() int {
-	if len(l.ready) > 0 {
+	if len(l.ready) > 0 || len(l.dirty) > 0 {
 		return 0
 	}
 	ms := l.wheel.waitMS(l.now)
-	l.asleep.Store(true)
+	l.awake.Store(asleep)
 	if l.posted.Load() > 0 || l.stopping.Load() {
-		l.asleep.Store(false)
+		l.awake.Store(l.now + 1)
 		return 0
 	}
 	return ms
@@ -60,12 +63,15 @@ func (l *Loop) runReady() {
 	for i, c := range batch {
 		batch[i] = nil
 		c.flags &^= flagReady
-		if c.fd >= 0 && c.flags&flagPaused == 0 {
+		switch {
+		case c.fd < 0:
+		case c.flags&flagPaused != 0:
+			c.tellHangup()
+		default:
 			c.deliver()
 		}
 	}
 	l.spare = batch[:0]
-	l.feedStarved()
 }
 
 func (l *Loop) queueReady(c *Conn) {
@@ -75,17 +81,20 @@ func (l *Loop) queueReady(c *Conn) {
 	}
 }
 
-// flushDirty sends what was written to connections outside their own events: one send each.
+// flushDirty sends what was written to connections outside their own events: one send each. What
+// drain callbacks write meanwhile waits for the next turn, or one fast reader could hold the loop.
 func (l *Loop) flushDirty() {
-	for i := 0; i < len(l.dirty); i++ { // a drain callback may dirty more
+	n := len(l.dirty)
+	for i := range n {
 		c := l.dirty[i]
-		l.dirty[i] = nil
 		c.flags &^= flagDirty
 		if c.fd >= 0 {
 			c.flush()
 		}
 	}
-	l.dirty = l.dirty[:0]
+	rest := copy(l.dirty, l.dirty[n:])
+	clear(l.dirty[rest:])
+	l.dirty = l.dirty[:rest]
 }
 
 func (l *Loop) queueDirty(c *Conn) {
