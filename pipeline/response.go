@@ -108,7 +108,7 @@ func (c *Context) Write(b []byte) (int, error) {
 		c.out = append(c.out, b...)
 		c.written += int64(len(b))
 		return len(b), nil
-	case !c.room && c.run == nil:
+	case c.run == nil && !c.room:
 		return 0, ErrBackpressure
 	}
 	if c.phase == phaseOpen {

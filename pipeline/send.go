@@ -28,7 +28,7 @@ func (c *Context) SendBody(b []byte) (room bool) {
 		return false
 	}
 	c.written += int64(len(b))
-	return c.room || c.run != nil
+	return c.run != nil || c.room
 }
 
 // EndResponse completes the response. trailers may be nil; they are added to c.Trailers.

@@ -57,10 +57,12 @@ func (t *Transport) Serve(h Handler) {
 // Writable says that the outbound queue fell below its low mark.
 func (t *Transport) Writable() {
 	c := &t.Context
+	if c.run != nil {
+		c.run.onWritable(c)
+		return
+	}
 	c.room = true
 	switch {
-	case c.run != nil:
-		c.run.onWritable(c)
 	case c.phase == phaseEnded:
 	case c.src != nil:
 		c.src.OnWritable(c)
