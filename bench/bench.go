@@ -207,7 +207,7 @@ func (b *bench) gate(ctx context.Context, sub *subject) {
 	}
 	verdict := "passed"
 	if r.EngineOnly() {
-		verdict = "engine only: " + strings.Join(r.Failed, "; ")
+		verdict = "failed, engine only: " + r.FailedNames()
 	}
 	fmt.Printf("%s: %s: parity probe %s\n", sub.name, sub.version, verdict)
 }

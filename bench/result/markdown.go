@@ -51,7 +51,7 @@ func (r *Report) writeSubjects(b *strings.Builder) {
 	for _, s := range r.Subjects {
 		probe := "passed"
 		if s.EngineOnly() {
-			probe = "engine only: " + strings.Join(s.Failed, ", ")
+			probe = "engine only; failed: " + s.FailedNames()
 		}
 		lines = append(lines, []string{s.Name, s.Version, probe})
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -60,6 +61,15 @@ type Subject struct {
 
 // EngineOnly reports that s failed the parity probe: its numbers are an engine's, not a server's.
 func (s Subject) EngineOnly() bool { return len(s.Failed) > 0 }
+
+// FailedNames lists the probes that s failed, without what went wrong in each.
+func (s Subject) FailedNames() string {
+	names := make([]string, len(s.Failed))
+	for i, f := range s.Failed {
+		names[i], _, _ = strings.Cut(f, " (")
+	}
+	return strings.Join(names, ", ")
+}
 
 // Scenario is one workload with a row per subject.
 type Scenario struct {

@@ -58,10 +58,15 @@ func collectOnSignal() {
 	}
 }
 
+// readable is what every connection is registered for, edge-triggered.
+const readable = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET&0xffffffff
+
+var headEnd = []byte("\r\n\r\n")
+
 type loop struct {
 	poll, listener int
-	answer         []byte // head and inline body
-	file           int    // sent after answer; -1: none
+	answer         []byte   // head and inline body
+	file           *os.File // sent after answer; nil: none
 	fileSize       int64
 	closing        bool
 	conns          []conn // by fd
@@ -72,10 +77,11 @@ type loop struct {
 type conn struct {
 	unsent   []byte
 	off, end int64
+	armed    bool // EPOLLOUT
 }
 
 func newLoop(addr netip.AddrPort, file string, closing bool) (*loop, error) {
-	l := &loop{file: -1, closing: closing, conns: make([]conn, fdsMax), buf: make([]byte, readBytes)}
+	l := &loop{closing: closing, conns: make([]conn, fdsMax), buf: make([]byte, readBytes)}
 	if err := l.prepareAnswer(file); err != nil {
 		return nil, err
 	}
@@ -99,7 +105,10 @@ func newLoop(addr netip.AddrPort, file string, closing bool) (*loop, error) {
 	if l.poll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	return l, l.add(l.listener, unix.EPOLLIN)
+	if errno := control(l.poll, unix.EPOLL_CTL_ADD, l.listener, unix.EPOLLIN); errno != 0 {
+		return nil, os.NewSyscallError("epoll_ctl", errno)
+	}
+	return l, nil
 }
 
 func (l *loop) prepareAnswer(file string) error {
@@ -119,8 +128,7 @@ func (l *loop) prepareAnswer(file string) error {
 				return fmt.Errorf("floor: %w", err)
 			}
 		} else {
-			l.file, l.fileSize, body = int(f.Fd()), size, nil
-			runtime.SetFinalizer(f, nil) // the descriptor lives as long as the process
+			l.file, l.fileSize, body = f, size, nil
 		}
 	}
 	keep := ""
@@ -130,11 +138,6 @@ func (l *loop) prepareAnswer(file string) error {
 	l.answer = fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nServer: floor\r\nDate: Sun, 22 Nov 2026 21:03:47 GMT\r\n"+
 		"Content-Type: %s\r\nContent-Length: %d\r\n%s\r\n%s", kind, size, keep, body)
 	return nil
-}
-
-func (l *loop) add(fd int, events uint32) error {
-	ev := &unix.EpollEvent{Events: events, Fd: int32(fd)}
-	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(l.poll, unix.EPOLL_CTL_ADD, fd, ev))
 }
 
 func (l *loop) run() error {
@@ -166,12 +169,12 @@ func (l *loop) accept() {
 			return // EAGAIN, or a connection that has already gone
 		}
 		if fd >= len(l.conns) {
-			_ = unix.Close(fd) // beyond our table; the client counts it as an error
+			closeFD(fd) // beyond our table; the client counts it as an error
 			continue
 		}
 		l.conns[fd] = conn{}
-		if l.add(fd, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP|unix.EPOLLET&0xffffffff) != nil {
-			_ = unix.Close(fd)
+		if control(l.poll, unix.EPOLL_CTL_ADD, fd, readable) != 0 {
+			closeFD(fd)
 		}
 	}
 }
@@ -203,8 +206,6 @@ func (l *loop) onEvent(fd int, events uint32) {
 	}
 }
 
-var headEnd = []byte("\r\n\r\n")
-
 // reply sends count answers; false means that the connection is closed.
 func (l *loop) reply(fd int, c *conn, count int) bool {
 	if count == 0 {
@@ -219,7 +220,7 @@ func (l *loop) reply(fd int, c *conn, count int) bool {
 		out = l.out
 	}
 	flags := 0
-	if l.file >= 0 {
+	if l.file != nil {
 		flags, c.off, c.end = unix.MSG_MORE, 0, l.fileSize
 	}
 	if len(c.unsent) > 0 {
@@ -233,7 +234,7 @@ func (l *loop) reply(fd int, c *conn, count int) bool {
 	}
 	if n = max(n, 0); n < len(out) {
 		c.unsent = append(c.unsent, out[n:]...)
-		return true
+		return l.awaitWritable(fd, c)
 	}
 	if c.off < c.end {
 		return l.flush(fd, c)
@@ -261,9 +262,9 @@ func (l *loop) flush(fd int, c *conn) bool {
 		}
 	}
 	for c.off < c.end {
-		n, err := unix.Sendfile(fd, l.file, &c.off, int(c.end-c.off))
+		n, err := unix.Sendfile(fd, int(l.file.Fd()), &c.off, int(c.end-c.off))
 		if err == unix.EAGAIN {
-			return true
+			return l.awaitWritable(fd, c)
 		}
 		if err != nil || n == 0 {
 			l.close(fd, c)
@@ -277,7 +278,21 @@ func (l *loop) flush(fd int, c *conn) bool {
 	return true
 }
 
+// awaitWritable arms EPOLLOUT, once: most connections never need it, and arming it from the start
+// costs every new one a needless event.
+func (l *loop) awaitWritable(fd int, c *conn) bool {
+	if c.armed {
+		return true
+	}
+	c.armed = true
+	if control(l.poll, unix.EPOLL_CTL_MOD, fd, readable|unix.EPOLLOUT) != 0 {
+		l.close(fd, c)
+		return false
+	}
+	return true
+}
+
 func (l *loop) close(fd int, c *conn) {
 	*c = conn{}
-	_ = unix.Close(fd)
+	closeFD(fd)
 }

@@ -44,3 +44,14 @@ func send(fd int, b []byte, flags int) (int, syscall.Errno) {
 		uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), uintptr(flags|unix.MSG_NOSIGNAL), 0, 0)
 	return int(r), errno
 }
+
+func control(poll, op, fd int, events uint32) syscall.Errno {
+	ev := unix.EpollEvent{Events: events, Fd: int32(fd)}
+	// SAFETY: ev outlives the call; the kernel only reads it.
+	_, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(poll), uintptr(op), uintptr(fd),
+		uintptr(unsafe.Pointer(&ev)), 0, 0)
+	return errno
+}
+
+// closeFD cannot fail in a way that matters: the descriptor is released in any case.
+func closeFD(fd int) { _, _, _ = syscall.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
