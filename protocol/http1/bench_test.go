@@ -18,7 +18,7 @@ const head430 = "GET /wp-content/uploads/2010/03/hello-kitty-darth-vader-pink.jp
 	"Accept-Charset: Shift_JIS,utf-8\r\n" +
 	"Keep-Alive: 115\r\n" +
 	"Connection: keep-alive\r\n" +
-	"Cookie: wp_ozh_wsa_visits=2\r\n\r\n"
+	"Cookie: wp_ozh_wsa_visits=2;a=1\r\n\r\n"
 
 const headSmall = "GET /plaintext HTTP/1.1\r\nHost: localhost:8080\r\n\r\n"
 
@@ -53,5 +53,49 @@ func BenchmarkFasthttpParse(b *testing.B) {
 			b.Fatal(err)
 		}
 		_ = h.Host()
+	}
+}
+
+func BenchmarkResponseParse(b *testing.B) {
+	head := []byte("HTTP/1.1 200 OK\r\nServer: gunicorn\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n" +
+		"Connection: keep-alive\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\n")
+	var r Response
+	b.ReportAllocs()
+	b.SetBytes(int64(len(head)))
+	for b.Loop() {
+		if n, err := r.Parse(head, 0, nil); n != len(head) || err != nil {
+			b.Fatal(n, err)
+		}
+	}
+}
+
+func BenchmarkChunkDecoder(b *testing.B) {
+	body := AppendLastChunk(AppendChunk(AppendChunk(nil, make([]byte, 4096)), make([]byte, 4096)))
+	var d ChunkDecoder
+	b.ReportAllocs()
+	b.SetBytes(int64(len(body)))
+	for b.Loop() {
+		d.Reset()
+		for rest := body; !d.Done(); {
+			_, n, err := d.Next(rest)
+			if err != nil {
+				b.Fatal(err)
+			}
+			rest = rest[n:]
+		}
+	}
+}
+
+func BenchmarkAppendHead(b *testing.B) {
+	var date DateCache
+	buf := make([]byte, 0, 1024)
+	b.ReportAllocs()
+	for b.Loop() {
+		out := AppendStatusLine(buf, 200)
+		out, _ = AppendField(out, "Server", "Weir")
+		out = date.Append(out, 1e9)
+		out, _ = AppendKnown(out, ContentType, "text/plain")
+		out = AppendContentLength(out, 13)
+		_ = append(out, CRLF...)
 	}
 }

@@ -95,10 +95,7 @@ func validHost(v []byte) bool {
 		}
 		i = end + 1
 	} else {
-		for i < len(v) && classes[v[i]]&classHost != 0 {
-			i++
-		}
-		if i == 0 {
+		if i = hostEnd(v); i == 0 {
 			return false
 		}
 	}

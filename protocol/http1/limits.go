@@ -11,6 +11,8 @@ const (
 	// fieldsMax bounds Limits.Fields: field indexes are 16 bits wide.
 	fieldsMax = 1<<16 - 2
 
+	fieldsRoomMin = 16 // first allocation, in fields of 16 bytes
+
 	methodBytesMax    = 32  // the longest registered one is UPDATEREDIRECTREF, 17
 	fieldNameBytesMax = 256 // no registered name has more than 40
 	hostBytesMax      = 262 // 255 of a DNS name, a colon, 5 digits of port; rounded up
@@ -65,3 +67,6 @@ func (l *Limits) cap(b []byte) []byte {
 	}
 	return b
 }
+
+// Resolved is l with defaults and ceilings applied.
+func (l Limits) Resolved() Limits { return l.resolved() }

@@ -337,6 +337,30 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+func TestResponseLimits(t *testing.T) {
+	lim := &Limits{RequestLineBytes: 40, HeadBytes: 100, Fields: 2}
+	const start = "HTTP/1.1 200 OK\r\n"
+	status := func(n int) string { return "HTTP/1.1 200 " + strings.Repeat("x", n-13) + "\r\n" }
+	for _, tc := range []struct {
+		desc, input string
+		want        *ParseError
+	}{
+		{"status line at the limit", status(40) + "\r\n", nil},
+		{"status line over it", status(41) + "\r\n", ErrStatusLine},
+		{"status line over it, its end to come", status(60)[:50], ErrStatusLine},
+		{"head at the limit", start + "A: " + strings.Repeat("b", 76) + "\r\n\r\n", nil},
+		{"head over it", start + "A: " + strings.Repeat("b", 77) + "\r\n\r\n", ErrHeadLength},
+		{"fields at the limit", start + "A: b\r\nA: b\r\n\r\n", nil},
+		{"fields over it", start + "A: b\r\nA: b\r\nA: b\r\n\r\n", ErrFieldCount},
+	} {
+		log := runAll(t, true, lim, tc.input)
+		if tc.want == nil && strings.Contains(log, "error") ||
+			tc.want != nil && !strings.HasSuffix(log, responseError(tc.want).Error()+"\n") {
+			t.Errorf("%s: got %swant %v", tc.desc, log, tc.want)
+		}
+	}
+}
+
 func TestWithin(t *testing.T) {
 	var r Request
 	b := []byte("GET /abcd HTTP/1.1\r\nHost: a\r\nB: c\r\n\r\n")

@@ -159,7 +159,8 @@ func TestHostSyntax(t *testing.T) {
 		host string
 		want bool
 	}{
-		{"a", true}, {"a.b-c_d~e", true}, {"1.2.3.4", true}, {"a:0", true}, {"a:65535", true},
+		{"a", true}, {"a.b-c_d~e", true}, {"example-0.example.org:80", true}, {"under_score.example", true},
+		{"example.or/", false}, {"www.exam ple.org", false}, {"www.example.\xffrg", false}, {"1.2.3.4", true}, {"a:0", true}, {"a:65535", true},
 		{"a:00080", true}, {"a:000080", false}, {"a:65536", false}, {"a:", false}, {"", false},
 		{":1", false}, {"a:b", false}, {"a%20b", false}, {"a!", false}, {"*", false},
 		{"[::]", true}, {"[::1]", true}, {"[1::]:8080", true}, {"[1:2:3:4:5:6:7:8]", true},
@@ -250,11 +251,12 @@ func TestSwarMasks(t *testing.T) {
 					bit := func(m uint64) bool { return m>>(8*i+7)&1 != 0 }
 					if bit(ctlMask(w)) != (x < ' ' || x == 0x7f) ||
 						bit(equalMask(w, swarColon)) != (x == ':') ||
+						bit(hostMask(w)) != (classes[x]&classHost == 0 || x == '_' || x == '~') ||
 						bit(targetMask(w)) != (x <= ' ' || x >= 0x7f || x == '#' || x == '?') {
 						t.Fatalf("masks of %x at byte %d", b, i)
 					}
 				}
-				if (ctlMask(w)|equalMask(w, swarColon)|targetMask(w))&^uint64(swarHigh) != 0 {
+				if (ctlMask(w)|equalMask(w, swarColon)|targetMask(w)|hostMask(w))&^uint64(swarHigh) != 0 {
 					t.Fatalf("masks of %x have other bits than the high ones", b)
 				}
 			}

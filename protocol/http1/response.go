@@ -11,8 +11,10 @@ type Response struct {
 	Minor         int // 0 or 1
 	ContentLength int64
 	Chunked       bool
-	KeepAlive     bool // the upstream keeps the connection open after this response
-	Upgrade       bool // 101 with Connection: upgrade and an Upgrade field
+	// KeepAlive: the upstream keeps the connection open after this response; meaningless where
+	// BodyKind is BodyUntilClose or BodyTunnel.
+	KeepAlive bool
+	Upgrade   bool // 101 with Connection: upgrade and an Upgrade field
 
 	size int
 }

@@ -207,6 +207,14 @@ var framedBy = setOf(Host, ContentLength, TransferEncoding, Trailer)
 //
 // RFC 9110 section 7.6.1: Connection = #connection-option; empty elements are allowed.
 func (h *head) connection() (connOptions, *ParseError) {
+	if v := h.Get(Connection); !h.repeated.has(Connection) { // the two usual values
+		switch {
+		case equalFold(v, "keep-alive"):
+			return optionKeepAlive, nil
+		case equalFold(v, "close"):
+			return optionClose, nil
+		}
+	}
 	var options connOptions
 	for v := range h.Values(Connection) {
 		for i := 0; i < len(v); {

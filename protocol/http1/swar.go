@@ -104,6 +104,36 @@ func scanTarget(b []byte, i int) (end, query int) {
 	return i, query
 }
 
+// between marks the bytes of t, all below 0x80, in [lo, hi].
+func between(t uint64, lo, hi byte) uint64 {
+	return (t + uint64(0x80-lo)*swarOnes) &^ (t + uint64(0x7f-hi)*swarOnes) & swarHigh
+}
+
+// hostMask marks bytes other than letters, digits, "-" and "."; the other two that a host may have
+// are rare.
+func hostMask(w uint64) uint64 {
+	t := w & swarLow7
+	good := between(t|swarCase, 'a', 'z') | between(t, '-', '.') | between(t, '0', '9')
+	return (^good | w) & swarHigh
+}
+
+// hostEnd returns the index of the first byte that is no part of a host name, or len(b).
+func hostEnd(b []byte) int {
+	i := 0
+	for i+8 <= len(b) {
+		m := hostMask(load64(b, i))
+		if m != 0 {
+			i += firstByte(m)
+			break
+		}
+		i += 8
+	}
+	for i < len(b) && classes[b[i]]&classHost != 0 {
+		i++
+	}
+	return i
+}
+
 // Character classes, one bit each.
 const (
 	classToken = 1 << iota // RFC 9110 section 5.6.2
