@@ -27,5 +27,5 @@ func ExampleRequest_Parse() {
 			fmt.Printf("%s %s %s, %d bytes\n", req.Host(), req.Path(), req.Query(), n)
 		}
 	}
-	// Output: example.org /hello x=1, 52 bytes
+	// Output: example.org /hello x=1, 46 bytes
 }
