@@ -138,7 +138,6 @@ type unitError struct {
 
 func (e *unitError) Error() string { return e.what }
 
-
 // byteUnits are in the order in which a value is tried for printing; the shortest result wins.
 var byteUnits = []struct {
 	name  string

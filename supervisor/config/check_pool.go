@@ -1,0 +1,147 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+func (r *resolver) checkPool(p *Pool) {
+	key := poolKey(p.Name)
+	if _, failed := r.failedBelow(key + ".command"); !failed {
+		r.checkHosted(key, p)
+	}
+	if p.Concurrency < r.c.Fronts {
+		r.problem(key+".concurrency", fmt.Sprintf("%d slots cannot be divided among %d fronts",
+			p.Concurrency, r.c.Fronts), "at least as many as fronts", "")
+	}
+	if p.Queue.Length < r.c.Fronts {
+		r.problem(key+".queue.length", fmt.Sprintf("%d places cannot be divided among %d fronts",
+			p.Queue.Length, r.c.Fronts), "at least as many as fronts", "")
+	}
+	r.checkDir(key+".dir", p.Dir)
+	r.checkEnv(key+".env", &p.Env)
+	if len(p.Command) > 0 {
+		r.checkCommand(key+".command", p)
+	}
+}
+
+// checkHosted finds the one handler that a pool without command hosts.
+func (r *resolver) checkHosted(key string, p *Pool) {
+	for _, s := range r.c.Sites {
+		for _, a := range s.Apps {
+			if a.Pool != p.Name || a.Handler == "" {
+				continue
+			}
+			at := appKey(s.Name, a.Prefix) + ".handler"
+			switch {
+			case len(p.Command) > 0:
+				r.problem(at, fmt.Sprintf("pool %s runs %s and cannot host a handler", p.Name, p.Command[0]),
+					"a pool without command", "")
+			case p.Handler != "" && p.Handler != a.Handler:
+				r.problem(at, fmt.Sprintf("pool %s already hosts %s", p.Name, p.Handler),
+					"one handler per pool", "")
+			default:
+				p.Handler = a.Handler
+			}
+		}
+	}
+	if len(p.Command) > 0 || p.Handler != "" {
+		return
+	}
+	if _, given := r.origins[key+".command"]; given {
+		r.problem(key+".command", "is empty", row("pools.*.command").Expected(), "")
+		return
+	}
+	r.problem(key, "has nothing to run", "command, or an app with handler and pool: "+p.Name, "")
+}
+
+func (r *resolver) checkEnv(key string, e *Env) {
+	if e.Inherit && len(e.Keep) > 0 {
+		r.problem(key+".keep", "has no effect while env.inherit is true", "env.inherit: false", "")
+	}
+	for name, value := range e.Set {
+		if !isEnvName(name) || strings.ContainsRune(value, 0) {
+			r.problem(key+".set", fmt.Sprintf("%q cannot be a variable", name), "NAME: VALUE", "")
+		} else if isReserved(name) {
+			r.problem(key+".set", name+" is set by Weir itself", "another name", "")
+		}
+	}
+	for _, name := range e.Keep {
+		if !isEnvName(name) {
+			r.problem(key+".keep", fmt.Sprintf("%q cannot be a variable", name), "a list of names", "")
+		}
+	}
+	for _, f := range e.Files {
+		info, err := os.Stat(f)
+		switch {
+		case err != nil:
+			r.problem(key+".files", f+": "+cause(err).Error(), "a readable file", "")
+		case info.IsDir():
+			r.problem(key+".files", f+" is a directory", "a file", "")
+		}
+	}
+}
+
+func isEnvName(s string) bool { return s != "" && !strings.ContainsAny(s, "=\x00") }
+
+// isReserved reports the variables that carry the contract between supervisor and worker.
+func isReserved(name string) bool {
+	switch name {
+	case "PORT", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID":
+		return true
+	}
+	return strings.HasPrefix(name, "WEIR_") || strings.HasPrefix(name, "LISTEN_")
+}
+
+// checkCommand finds the program: a name by the worker's PATH, a path from the pool's directory.
+func (r *resolver) checkCommand(key string, p *Pool) {
+	name := p.Command[0]
+	if strings.Contains(name, "/") {
+		full := absolute(p.Dir, name)
+		if err := executable(full); err != nil {
+			r.problem(key, fmt.Sprintf("cannot run %s: %v", full, err), "an executable file", "")
+			return
+		}
+		p.Program = full
+		return
+	}
+	search, ok := p.Env.Set["PATH"]
+	if !ok {
+		if search, ok = lookupEnv(r.s.Environ, "PATH"); !ok {
+			search = os.Getenv("PATH")
+		}
+	}
+	for _, dir := range filepath.SplitList(search) {
+		full := absolute(p.Dir, filepath.Join(dir, name))
+		if dir != "" && executable(full) == nil {
+			p.Program = full
+			return
+		}
+	}
+	suggestion := ""
+	if executable(absolute(p.Dir, name)) == nil {
+		suggestion = fmt.Sprintf("%q", "./"+name)
+	}
+	r.problem(key, fmt.Sprintf("command %q not found in PATH", name), "a program", suggestion)
+}
+
+func executable(file string) error {
+	_, err := exec.LookPath(file)
+	var pe *fs.PathError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &pe):
+		return pe.Err
+	}
+	var ee *exec.Error
+	if errors.As(err, &ee) {
+		return cause(ee.Err)
+	}
+	return err
+}

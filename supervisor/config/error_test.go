@@ -1,0 +1,293 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// site puts apps behind a binding; its apps begin in line 4, column 7.
+func site(apps string) string {
+	return "sites:\n  s:\n    bindings: [':8080']\n    apps:\n      " + apps + "\n"
+}
+
+func pool(keys string) string {
+	return "pools:\n  p:\n    command: [python3]\n    " + keys + "\n" + minimal
+}
+
+func TestFileErrors(t *testing.T) {
+	m := newMachine(t)
+	for _, tt := range []struct{ desc, yaml, want string }{
+		{"empty", "", "conf/weir.yaml:1:1: nothing to serve, expected sites"},
+		{"syntax", "a: [1", "conf/weir.yaml:2:1: did not find expected ',' or ']' " +
+			"while parsing a flow sequence, expected YAML"},
+		{"second document", minimal + "---\na: 1\n", "conf/weir.yaml:2:1: a second document begins, " +
+			"expected one document"},
+		{"no mapping", "- 1", "conf/weir.yaml:1:1: is a list, expected a mapping of loops, fronts, " +
+			"runtime_dir, user, trusted_proxies, unmatched, server_header, trust, listeners, sites, " +
+			"pools, limits, timeouts, min_rate, log, admin"},
+		{"unknown key", "limts: {}\n" + minimal, `conf/weir.yaml:1:1: unknown key "limts", expected ` +
+			"one of loops, fronts, runtime_dir, user, trusted_proxies, unmatched, server_header, trust, " +
+			`listeners, sites, pools, limits, timeouts, min_rate, log, admin, did you mean "limits"?`},
+		{"unknown nested key", pool("queue: {lenght: 5}"), `conf/weir.yaml:4:13: unknown key "lenght" ` +
+			`in pools.p.queue, expected one of length, timeout, overload, did you mean "length"?`},
+		{"not built yet", pool("recycle: {age: 1h}"), `unknown key "recycle" in pools.p, expected one of`},
+		{"duplicate", "loops: 1\nloops: 2\n" + minimal,
+			`conf/weir.yaml:2:1: has the key "loops" twice (first in line 1)`},
+		{"merge key", "log:\n  <<: {level: info}\n" + minimal, "conf/weir.yaml:2:3: log: merge keys (<<) " +
+			"are not part of this schema, expected plain keys"},
+		{"no unit", pool("queue: {timeout: 30}"), `conf/weir.yaml:4:22: pools.p.queue.timeout: "30" has ` +
+			"no unit, expected a duration such as 30s, or off, did you mean 30s?"},
+		{"size without unit", "limits: {head: 8192}\n" + minimal, `limits.head: "8192" has no unit, ` +
+			"expected a size such as 64KiB, did you mean 8KiB?"},
+		{"size with a newcomer's unit", "limits: {body: 64k}\n" + minimal, `limits.body: "64k" has an ` +
+			"unknown unit, expected a size such as 64KiB, or off, did you mean 64KiB?"},
+		{"rate without unit", "min_rate: {rate: 240}\n" + minimal, `min_rate.rate: "240" has no unit, ` +
+			"expected a rate such as 240B/s, or off, did you mean 240B/s?"},
+		{"lines without unit", pool("output: {lines: 100}"), `pools.p.output.lines: "100" has no unit, ` +
+			"expected a rate such as 10000/s, or off, did you mean 100/s?"},
+		{"a word for a unit", "timeouts: {header: 5 min}\n" + minimal, `timeouts.header: "5 min" is not a ` +
+			"duration, expected a duration such as 30s, or off, did you mean 5m?"},
+		{"0 is not off", "timeouts: {header: 0s}\n" + minimal, `timeouts.header: "0s" is no limit that ` +
+			"could be kept, expected a duration such as 30s, or off, did you mean off?"},
+		{"never off", "limits: {head: off}\n" + minimal,
+			"limits.head: cannot be off, expected a size such as 64KiB"},
+		{"never auto", pool("rapid_fail: {failures: auto}"), "pools.p.rapid_fail.failures: cannot be auto"},
+		{"negative", "timeouts: {drain: -1s}\n" + minimal, `timeouts.drain: "-1s" is negative`},
+		{"below", "limits: {head: 10B}\n" + minimal, `"10B" is below the minimum of 256B`},
+		{"above", "fronts: 65\n" + minimal, `fronts: "65" is above the maximum of 64, expected a number ` +
+			"from 1 to 64"},
+		{"no number", "fronts: two\n" + minimal, `"two" is not a number`},
+		{"zero workers", pool("workers: 0"), `pools.p.workers: "0" is below 1, expected a number from 1 ` +
+			"to 10000, or auto"},
+		{"enum", pool("start: alway"), `conf/weir.yaml:4:12: pools.p.start: "alway" is not known, ` +
+			`expected always or manual, did you mean "always"?`},
+		{"value of a later issue", pool("dispatch: mux"),
+			`pools.p.dispatch: "mux" is not known, expected http`},
+		{"on-demand", pool("start: on-demand"), `"on-demand" is not known, expected always or manual`},
+		{"switch", "server_header: yes\n" + minimal, `server_header: "yes" is neither on nor off, ` +
+			"expected on or off, did you mean on?"},
+		{"null", "limits:\n" + minimal, "limits: is empty, expected a mapping of connections"},
+		{"scalar for a list", "pools: {p: {command: python3 app.py}}\n" + minimal, `pools.p.command: is ` +
+			`"python3 app.py", expected a list such as [python3, app.py], did you mean [python3, app.py]?`},
+		{"mode", "admin: {mode: 999}\n" + minimal, `admin.mode: "999" is not a file mode`},
+		{"network", "trusted_proxies: [10.0.0.1/8]\n" + minimal, `trusted_proxies[0]: "10.0.0.1/8" has ` +
+			"bits outside its mask, did you mean 10.0.0.0/8?"},
+		{"admin over TCP", "admin: {listen: [':9000']}\n" + minimal,
+			`conf/weir.yaml:1:17: admin.listen: ":9000" is not a Unix socket, expected unix:PATH`},
+		{"request line over head", "limits: {request_line: 64KiB}\n" + minimal, "conf/weir.yaml:1:24: " +
+			"limits.request_line: the request line (64KiB) may be larger than the head (32KiB), " +
+			"expected limits.request_line up to limits.head"},
+		{"alias bomb", bomb(), "aliases expand to too many or too deeply nested values"},
+		{"alias cycle", "sites: &a {x: *a}\n", `unknown key "x" in sites.x`},
+		{"no such user", "user: nobody-here\n" + minimal,
+			`conf/weir.yaml:1:7: user: no user "nobody-here" on this machine`},
+		{"unused listener", "listeners: {':8081': {backlog: 1}}\n" + minimal, `conf/weir.yaml:1:13: ` +
+			`listeners.:8081: no binding uses this address, expected an address of a binding, ` +
+			`did you mean ":8080"?`},
+		{"listener twice", "listeners: {':8080': {}, ':08080': {}}\n" + minimal,
+			`listeners: has ":8080" twice, written differently`},
+		{"mode of TCP", "listeners: {':8080': {mode: '0600'}}\n" + minimal,
+			"listeners.:8080.mode: :8080 is no Unix socket"},
+		{"proxy protocol from nobody", "listeners: {':8080': {proxy_protocol: required}}\n" + minimal,
+			"proxy_protocol: PROXY headers are taken from trusted_proxies only, and there are none"},
+	} {
+		wantError(t, tt.desc, m.file(tt.yaml), tt.want)
+	}
+}
+
+func TestSiteErrors(t *testing.T) {
+	m := newMachine(t)
+	for _, tt := range []struct{ desc, yaml, want string }{
+		{"no bindings", "sites: {s: {apps: {/: {respond: {}}}}}", "conf/weir.yaml:1:9: sites.s: has no " +
+			"bindings, expected a list of bindings such as http://shop.example.org:8080"},
+		{"no apps", "sites: {s: {bindings: [':1']}}", "sites.s: has no apps"},
+		{"bad name", "sites: {'a/b': {}}", `conf/weir.yaml:1:9: sites: "a/b" is not a name`},
+		{"no content", site("/: {limits: {body: 1MB}}"), "conf/weir.yaml:5:7: sites.s.apps./: has no " +
+			"content, expected exactly one of pool, static, respond, handler (or handler with pool)"},
+		{"two contents", site("/: {static: {root: public}, respond: {}}"),
+			"sites.s.apps./: has static and respond, expected exactly one of"},
+		{"pool with static", site("/: {static: {root: public}, pool: x}"),
+			"has pool and static, expected exactly one of"},
+		{"no such pool", "pools: {shop: {command: [python3]}}\n" + site("/: {pool: shp}"),
+			`conf/weir.yaml:6:17: sites.s.apps./.pool: no pool "shp", expected shop, did you mean "shop"?`},
+		{"no pools", site("/: {pool: p}"), `no pool "p", expected it under pools`},
+		{"no handler", site("/: {handler: x}"), `sites.s.apps./.handler: no handler "x" in this program`},
+		{"no root", site("/: {static: {root: nowhere}}"), "sites.s.apps./.static.root: " + m.dir +
+			"/conf/nowhere: no such file or directory, expected a directory"},
+		{"static without root", site("/: {static: {}}"), "sites.s.apps./.static: has no root"},
+		{"root is a file", site("/: {static: {root: tool}}"), "/conf/tool is not a directory"},
+		{"body on 204", site("/: {respond: {status: 204, body: x}}"), "status 204 has no body"},
+		{"1xx", site("/: {respond: {status: 100}}"), `"100" is below the minimum of 200`},
+		{"media type", site("/: {respond: {content_type: 'text'}}\n      /x: {respond: {content_type: ';'}}"),
+			`";" is not a media type`},
+		{"timeouts without pool", site("/: {respond: {}, timeouts: {idle: 1s}}"), "sites.s.apps./.timeouts" +
+			".idle: limits an exchange with a worker, and this app has no pool, expected it beside pool"},
+		{"prefix", site("shop: {respond: {}}"), `sites.s.apps: "shop" does not begin with /, expected a ` +
+			`path prefix such as /shop, did you mean "/shop"?`},
+		{"prefix twice", site("/a: {respond: {}}\n      /a/: {respond: {}}"), `has "/a" twice`},
+		{"dot prefix", site("/a/../b: {respond: {}}"), "has an empty or dot segment"},
+		{"app head", site("/: {respond: {}, limits: {head: 1KiB}}"), "sites.s.apps./.limits.head: the " +
+			"request line (8KiB) may be larger than the head (1KiB)"},
+		{"unknown middleware", "sites: {s: {middleware: [compres]}}", `conf/weir.yaml:1:26: sites.s.` +
+			`middleware[0]: unknown middleware "compres", expected compress or request-id, ` +
+			`did you mean "compress"?`},
+		{"middleware without name", "sites: {s: {middleware: [{level: 1}]}}", "names no middleware"},
+		{"middleware option", "sites: {s: {middleware: [{use: compress, levle: 1}]}}", `unknown key ` +
+			`"levle" in sites.s.middleware[0], expected one of types, level, min_size, wait, vary, extra`},
+		{"middleware option's unit", "sites: {s: {middleware: [{use: compress, wait: 1}]}}",
+			`sites.s.middleware[0].wait: "1" has no unit, expected a duration such as 30s, did you mean 1s?`},
+		{"middleware option's size", "sites: {s: {middleware: [{use: compress, min_size: 1}]}}",
+			`min_size: "1": config: "1" has no unit`},
+		{"middleware refuses", "sites: {s: {middleware: [{use: compress, level: 10}]}}",
+			`middleware "compress": invalid argument`},
+		{"no options", "sites: {s: {middleware: [{use: request-id, a: 1}]}}",
+			`middleware "request-id" has no options`},
+	} {
+		wantError(t, tt.desc, m.file(tt.yaml), tt.want)
+	}
+}
+
+func TestPoolErrors(t *testing.T) {
+	m := newMachine(t)
+	for _, tt := range []struct{ desc, yaml, want string }{
+		{"nothing to run", "pools: {p: {}}\n" + minimal, "conf/weir.yaml:1:9: pools.p: has nothing to run, " +
+			"expected command, or an app with handler and pool: p"},
+		{"empty command", "pools: {p: {command: []}}\n" + minimal, "pools.p.command: is empty"},
+		{"not found", "pools: {p: {command: [pyton3]}}\n" + minimal, "conf/weir.yaml:1:22: " +
+			`pools.p.command: command "pyton3" not found in PATH, expected a program`},
+		{"in the directory", "pools: {p: {command: [tool]}}\n" + minimal,
+			`command "tool" not found in PATH, expected a program, did you mean "./tool"?`},
+		{"path not found", "pools: {p: {command: [./no]}}\n" + minimal,
+			"cannot run " + m.dir + "/conf/no: no such file or directory"},
+		{"not executable", "pools: {p: {command: [./app.env]}}\n" + minimal, "permission denied"},
+		{"two handlers", "pools: {p: {}}\n" +
+			site("/: {handler: demo, pool: p}\n      /x: {handler: shop-api, pool: p}"),
+			"sites.s.apps./x.handler: pool p already hosts demo, expected one handler per pool"},
+		{"handler and command", "pools: {p: {command: [python3]}}\n" + site("/: {handler: demo, pool: p}"),
+			"pool p runs python3 and cannot host a handler"},
+		{"concurrency below fronts", "fronts: 2\n" + pool("concurrency: 1"), "pools.p.concurrency: 1 " +
+			"slots cannot be divided among 2 fronts, expected at least as many as fronts"},
+		{"queue below fronts", "fronts: 2\n" + pool("queue: {length: 1}"),
+			"1 places cannot be divided among 2 fronts"},
+		{"no directory", pool("dir: nowhere"), "pools.p.dir: " + m.dir + "/conf/nowhere: no such file"},
+		{"keep without effect", pool("env: {keep: [A]}"), "has no effect while env.inherit is true"},
+		{"reserved", pool("env: {set: {PORT: 1}}"), "PORT is set by Weir itself"},
+		{"bad name", pool("env: {set: {'A=B': 1}}"), `"A=B" cannot be a variable`},
+		{"null value", pool("env: {set: {A: }}"), `pools.p.env.set.A: is empty, expected text ("" for an`},
+		{"env file", pool("env: {files: [no]}"), "/conf/no: no such file or directory"},
+	} {
+		wantError(t, tt.desc, m.file(tt.yaml), tt.want)
+	}
+}
+
+func TestCommandLineErrors(t *testing.T) {
+	m := newMachine(t)
+	set := func(sets ...string) Sources { s := m.file(minimal); s.Set = sets; return s }
+	with := func(s Sources, flags ...string) Sources { s.Flags = m.flags(flags...).Flags; return s }
+	command := func(s Sources, argv ...string) Sources { s.Command = argv; return s }
+	env := func(s Sources, kv string) Sources { s.Environ = append(slices.Clip(s.Environ), kv); return s }
+	for _, tt := range []struct {
+		desc string
+		s    Sources
+		want string
+	}{
+		{"port without colon", m.flags("listen", "8080", "respond", "x"), `--listen: "8080" is not an ` +
+			`address, expected ADDRESS:PORT, :PORT or unix:PATH, did you mean ":8080"?`},
+		{"environment", env(m.flags("respond", "x"), "WEIR_QUEUE_LENGTH=5"),
+			"WEIR_QUEUE_LENGTH: describes a pool, and --respond has none"},
+		{"environment's value", env(m.flags("respond", "x"), "WEIR_LOOPS=x"),
+			`WEIR_LOOPS: "x" is not a number`},
+		{"two contents", m.flags("respond", "x", "root", "."), "--respond and --root are given together, " +
+			"expected exactly one of --config FILE, --respond TEXT, --root DIR, -- command"},
+		{"content and command", command(m.flags("root", "."), "python3"),
+			"--root and -- python3 are given together"},
+		{"demo beyond loopback", m.flags("listen", ":80"), "nothing to serve on :80: give a command after " +
+			"--, or --root, --respond or --config (the demo serves loopback only)"},
+		{"demo by host", m.flags("listen", "http://a.example:80"), "nothing to serve on :80: give"},
+		{"listen with a file", with(m.file(minimal), "config", "conf/weir.yaml", "listen", ":9"),
+			"--listen: describes a site, and the file given by --config does that, " +
+				`did you mean --set sites.SITE.bindings='[":9"]'?`},
+		{"workers with a file", with(m.file(minimal), "config", "conf/weir.yaml", "workers", "2"),
+			"--workers: describes a pool, and the file given by --config does that, " +
+				"did you mean --set pools.POOL.workers=2?"},
+		{"hosting with a file", with(m.file(minimal), "config", "conf/weir.yaml", "hosting", "x"),
+			"did you mean --set sites.SITE.apps.PREFIX.pool=POOL?"},
+		{"environment with a file", env(m.file(minimal), "WEIR_WORKERS=2"),
+			"WEIR_WORKERS: describes a pool, and the file"},
+		{"hosting a command in-process", command(m.flags("hosting", "in-process"), "python3"),
+			"--hosting: python3 cannot run in-process"},
+		{"hosting misspelt", command(m.flags("hosting", "inprocess"), "python3"),
+			`--hosting: "inprocess" is not known, expected in-process or out-of-process, ` +
+				`did you mean "in-process"?`},
+		{"hosting the demo", m.flags("hosting", "in-process"), "--hosting: the demo runs both ways at once"},
+		{"hosting a text", m.flags("hosting", "out-of-process", "respond", "x"),
+			"--hosting: --respond is answered in-process"},
+		{"dispatch", command(m.flags("dispatch", "handoff"), "python3"),
+			`--dispatch: "handoff" is not known, expected http`},
+		{"command not found", command(m.flags(), "pyton3"),
+			`-- pyton3: command "pyton3" not found in PATH`},
+		{"no file", m.flags("config", "nowhere.yaml"), "--config: no such file or directory: nowhere.yaml"},
+		{"flag twice", m.flags("respond", "x", "loops", "1", "loops", "2"), "--loops: is given twice"},
+		{"set", set("timeouts.header=5"), `--set timeouts.header: "5" has no unit`},
+		{"set without =", set("timeouts.header"), `--set: "timeouts.header" has no =`},
+		{"set nothing", set("=1"), `--set: "=1" has an empty segment`},
+		{"set unknown", set("timeouts.heder=5s"), `--set: unknown key "heder" in timeouts, expected one ` +
+			`of header, keepalive, drain_delay, drain, did you mean "header"?`},
+		{"set a group", set("timeouts=5s"), `--set timeouts: is "5s", expected a mapping of`},
+		{"set below a value", set("loops.x=5"), "--set loops: is a mapping"},
+		{"set an unclosed quote", set(`listeners.":8080.backlog=5`), "has an unclosed quote"},
+	} {
+		wantError(t, tt.desc, tt.s, tt.want)
+	}
+}
+
+func TestAllErrorsInOnePass(t *testing.T) {
+	m := newMachine(t)
+	s := m.file("loops: x\nfoo: 1\nlog: {level: loud}\n" + site("/: {pool: gone}"))
+	s.Set = []string{"fronts=none"}
+	_, err := Load(s, registry{})
+	var es Errors
+	if !errors.As(err, &es) {
+		t.Fatalf("Load = %v; want Errors", err)
+	}
+	var lines []string
+	for _, e := range es {
+		lines = append(lines, fmt.Sprintf("%d:%s%s", e.Line, e.Key, e.Source))
+	}
+	want := "1:loops 2: 3:log.level 8:sites.s.apps./.pool 0:fronts--set fronts"
+	if got := strings.Join(lines, " "); got != want {
+		t.Errorf("errors at %s; want %s", got, want)
+	}
+}
+
+// wantError loads s and wants one of its errors to contain want.
+func wantError(t *testing.T, desc string, s Sources, want string) {
+	t.Helper()
+	_, err := Load(s, registry{})
+	if err == nil {
+		t.Errorf("%s: Load = nil; want %q", desc, want)
+	} else if !strings.Contains(err.Error(), want) {
+		t.Errorf("%s: Load =\n%v\nwant\n%s", desc, err, want)
+	}
+}
+
+// bomb expands to 10^8 nodes.
+func bomb() string {
+	var b strings.Builder
+	b.WriteString("trusted_proxies: &a0 [x, x, x, x, x, x, x, x, x, x]\nsites:\n")
+	b.WriteString("  s:\n    bindings: [':1']\n    middleware:\n      - use: compress\n        types: [x]\n")
+	b.WriteString("        extra: {a: b}\n")
+	b.WriteString("pools:\n")
+	b.WriteString("  p0: &p0 {env: &e {set: &s {")
+	for i := range 1000 {
+		fmt.Fprintf(&b, "V%d: x, ", i)
+	}
+	b.WriteString("}}}\n")
+	for i := range 200 {
+		fmt.Fprintf(&b, "  p%d: {env: *e}\n", i+1)
+	}
+	return b.String()
+}

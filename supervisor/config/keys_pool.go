@@ -1,0 +1,124 @@
+package config
+
+var poolKeys = []Key{
+	{
+		Path: "pools.*.command", Reload: Workers, expected: "a list such as [python3, app.py]",
+		Doc: "Program and arguments of a worker, no shell. {socket} and {port} are replaced. " +
+			"Without it the workers are this binary, hosting the handler that the pool's apps name.",
+	},
+	{
+		Path: "pools.*.dir", Default: ".", Reload: Workers, expected: "a directory",
+		Doc: "Working directory of the workers.",
+	},
+	{
+		Path: "pools.*.env.inherit", Default: "true", Reload: Workers,
+		Values: []string{"true", "false"},
+		Doc:    "Start from the supervisor's environment (without Weir's own variables).",
+	},
+	{
+		Path: "pools.*.env.keep", Reload: Workers, expected: "a list of names",
+		Doc: "Variables taken over when env.inherit is false.",
+	},
+	{
+		Path: "pools.*.env.set", Reload: Workers, expected: "a mapping of names to values",
+		Doc: "Variables, winning over env.files, which win over inherited ones.",
+	},
+	{
+		Path: "pools.*.env.files", Reload: Workers, expected: "a list of files",
+		Doc: "Files of NAME=VALUE lines, read at every spawn; later files win.",
+	},
+	{
+		Path: "pools.*.dispatch", Default: "http", Reload: Workers, Values: []string{"http"},
+		Doc: "How requests reach the workers. http: HTTP/1.1 keep-alive over the worker's socket.",
+	},
+	{
+		Path: "pools.*.socket", Default: "path", Reload: Workers, Values: []string{"path", "inherit"},
+		Doc: "path: the worker binds WEIR_SOCKET or PORT; inherit: it gets a listening socket as fd 3.",
+	},
+	{
+		Path: "pools.*.start", Default: "always", Values: []string{"always", "manual"},
+		Doc: "When the workers start: with the instance, or by weir start POOL.",
+	},
+	{
+		Path: "pools.*.workers", Default: "1", allow: autoOK, min: 1, max: workersMax,
+		Doc: "Worker processes. auto: the CPU quota.",
+	},
+	{
+		Path: "pools.*.concurrency", Default: "64", min: 1, max: slotsMax,
+		Doc: "Requests a worker holds at once, over all loops; 1 for single-threaded programs.",
+	},
+	{
+		Path: "pools.*.balance", Default: "least-in-flight", Values: []string{"least-in-flight"},
+		Doc: "How a worker with a free slot is chosen.",
+	},
+	{
+		Path: "pools.*.queue.length", Default: "1000", min: 1, max: queueMax,
+		Doc: "Requests that may wait for a slot.",
+	},
+	{
+		Path: "pools.*.queue.timeout", Default: "30s", allow: offOK,
+		Doc: "How long a request waits for a slot; then 503 Timer_AppPool.",
+	},
+	{
+		Path: "pools.*.queue.overload", Default: "respond", Values: []string{"respond", "reset"},
+		Doc: "A request that finds the queue full gets 503 QueueFull, or its connection is reset.",
+	},
+	{
+		Path: "pools.*.ready.probe", Default: "connect", Reload: Workers,
+		Values: []string{"connect", "notify"},
+		Doc:    "A worker is ready when its socket accepts, or when it sends READY=1 to NOTIFY_SOCKET.",
+	},
+	{
+		Path: "pools.*.ready.timeout", Default: "90s", allow: offOK,
+		Doc: "How long a worker may take until it is ready; then it is killed, a failure.",
+	},
+	{
+		Path: "pools.*.hang.after", Default: "60s", allow: offOK,
+		Doc: "A worker that holds a request this long without a byte, and finished nothing else, hangs.",
+	},
+	{
+		Path: "pools.*.hang.action", Default: "kill", Values: []string{"kill", "log"},
+		Doc: "What happens to a hung worker.",
+	},
+	{
+		Path: "pools.*.rapid_fail.failures", Default: "5", allow: offOK, min: 1, max: 1000,
+		Doc: "So many failures within rapid_fail.window, and no ready worker, fail the pool: 503.",
+	},
+	{
+		Path: "pools.*.rapid_fail.window", Default: "5m",
+		Doc: "The window of rapid_fail.failures.",
+	},
+	{
+		Path: "pools.*.rapid_fail.then", Default: "retry",
+		Values: []string{"retry", "stay-down", "exit"},
+		Doc:    "A failed pool is tried again with back-off, stays down, or ends the instance.",
+	},
+	{
+		Path: "pools.*.timeouts.connect", Default: "5s", allow: offOK,
+		Doc: "Connecting to a worker.",
+	},
+	{
+		Path: "pools.*.timeouts.first_byte", Default: "60s", allow: offOK,
+		Doc: "From the last byte of the request to the first of the answer; then 504 Timer_Worker.",
+	},
+	{
+		Path: "pools.*.timeouts.idle", Default: "60s", allow: offOK,
+		Doc: "Between two bytes, either way.",
+	},
+	{
+		Path: "pools.*.timeouts.total", Default: "off", allow: offOK,
+		Doc: "The whole exchange with a worker.",
+	},
+	{
+		Path: "pools.*.stop_timeout", Default: "30s", allow: offOK,
+		Doc: "From SIGTERM to SIGKILL.",
+	},
+	{
+		Path: "pools.*.output.format", Default: "prefixed", Values: []string{"prefixed", "raw", "json"},
+		Doc: "Worker output in the log: POOL/N: LINE, as it came, or JSON objects merged in.",
+	},
+	{
+		Path: "pools.*.output.lines", Default: "10000/s", allow: offOK,
+		Doc: "Lines per second and worker; above, lines are dropped and counted.",
+	},
+}

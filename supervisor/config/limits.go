@@ -1,0 +1,27 @@
+package config
+
+// Bounds of this package. A configuration beyond them is an error, never truncated.
+const (
+	fileBytesMax    = 1 << 20 // of a configuration file
+	nodesMax        = 100_000 // YAML nodes visited, aliases expanded: an alias bomb ends here
+	depthMax        = 32      // nesting, aliases expanded: a cycle ends here
+	errorsMax       = 100     // reported; the rest is counted
+	nameBytesMax    = 63      // of a site's or pool's name, which becomes part of a path
+	unixPathMax     = 107     // bytes of a Unix socket's path (sun_path without its NUL)
+	hostBytesMax    = 253
+	labelBytesMax   = 63
+	suggestRunesMax = 64 // longer words get no "did you mean"
+
+	loopsMax       = 1024
+	frontsMax      = 64
+	workersMax     = 10_000
+	slotsMax       = 1_000_000 // concurrency
+	queueMax       = 10_000_000
+	backlogMax     = 65_535
+	connectionsMax = 100_000_000
+	fieldsMax      = 10_000
+	blockingMax    = 1_000_000
+	headBytesMin   = 256
+	headBytesMax   = 1 << 20
+	buffersMin     = 1 << 20
+)
