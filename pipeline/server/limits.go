@@ -8,7 +8,9 @@ const (
 	rateWindow         = 5 * time.Second // grace, and window in which minimum rates are judged
 	hostBytesMax       = 255             // of a Host that can match a binding
 	keepExchanges      = 256             // free exchanges kept per loop
-	headFieldBytesCold = 512             // response heads this large are rare
+	headOverheadBytes  = 320             // of a response head beside its fields
+	chunkHeadBytes     = 20              // longest chunk size line
+	discardTimeout     = 5 * time.Second // and for so long
 	writeThroughBytes  = 8 << 10         // body pieces from this size are sent without a copy
 	logBufferBytes     = 64 << 10        // of access log lines per loop and batch
 	logBatchesMax      = 16              // batches waiting for the writer; beyond, lines are dropped

@@ -24,9 +24,9 @@ type Options struct {
 	ServerHeader   string // "" = "Weir"; "off" = none
 	Unmatched      Unmatched
 
-	Logger    *slog.Logger // nil = slog.Default()
-	AccessLog *AccessLog   // nil = off
-	Blocking  func(f func()) bool // the bounded pool for blocking work; false: full
+	Logger    *slog.Logger            // nil = slog.Default()
+	AccessLog *AccessLog              // nil = off
+	Blocking  func(f func()) bool     // the bounded pool for blocking work; false: full
 	Counters  func(loop int) []uint64 // row of CounterCount values a loop counts into; nil = own memory
 }
 

@@ -69,7 +69,7 @@ func newRoutes(sites []Site, o *Options) (*routes, error) {
 func (r *routes) bind(s *Site, b Binding, o *Options) error {
 	t := r.tables[b.Address]
 	if t == nil {
-		t = &table{exact: map[string]*apps{}, label: map[string]*apps{}, head: o.Limits.Head}
+		t = &table{exact: map[string]*apps{}, label: map[string]*apps{}, head: o.Limits.Head.Resolved()}
 		r.tables[b.Address] = t
 	}
 	host := strings.ToLower(strings.TrimSuffix(b.Host, "."))
@@ -125,6 +125,7 @@ func newApp(s *Site, a *App, o *Options) *app {
 	if out.head.Fields == 0 {
 		out.head.Fields = o.Limits.Head.Fields
 	}
+	out.head = out.head.Resolved()
 	if out.body == 0 {
 		out.body = o.Limits.Body
 	}
@@ -133,7 +134,6 @@ func newApp(s *Site, a *App, o *Options) *app {
 
 // widest is what the parser must let pass on a listener; Request.Within judges by route later.
 func widest(a, b http1.Limits) http1.Limits {
-	a, b = withDefaults(a), withDefaults(b)
 	return http1.Limits{
 		RequestLineBytes: max(a.RequestLineBytes, b.RequestLineBytes),
 		HeadBytes:        max(a.HeadBytes, b.HeadBytes),

@@ -1,0 +1,180 @@
+package server
+
+import (
+	"time"
+
+	"weir/netpoll"
+	"weir/pipeline"
+)
+
+// arm sets the connection's timer for the next clock to be looked at. Each session has one timer; tick
+// finds out which clock has run out.
+//
+// Hot path: once per exchange. No allocation: TestPlaintextAllocs.
+func (s *session) arm() {
+	now := s.ls.loop.Now()
+	at := now + int64(rateWindow)
+	switch s.state {
+	case stateHead:
+		at = min(at, s.since+int64(s.ls.opt.Timeouts.Header))
+	case stateIdle:
+		if s.ls.draining {
+			at = min(at, s.ls.drainIdleAt)
+		} else {
+			at = min(at, s.since+int64(s.ls.opt.Timeouts.KeepAlive))
+		}
+	case stateProxy:
+		at = min(at, s.since+int64(proxyHeaderTimeout))
+	}
+	if s.halfAt != 0 {
+		at = min(at, s.halfAt)
+	}
+	s.conn.SetTimer(at)
+}
+
+// OnTimer implements netpoll.Handler.
+func (s *session) OnTimer(_ *netpoll.Conn, now int64) {
+	if s.halfAt != 0 && now >= s.halfAt {
+		if s.halfOver(now) {
+			return
+		}
+	}
+	if !s.tick(now) {
+		return
+	}
+	if s.state == stateIdle && !s.conn.Pending() { // nothing but the keep-alive clock is left
+		at := s.since + int64(s.ls.opt.Timeouts.KeepAlive)
+		if s.ls.draining {
+			at = min(at, s.ls.drainIdleAt)
+		}
+		s.conn.SetTimer(at)
+		return
+	}
+	s.arm()
+}
+
+// tick looks at the clock of the present state; false when it ended the session.
+func (s *session) tick(now int64) bool {
+	t := &s.ls.opt.Timeouts
+	switch s.state {
+	case stateProxy:
+		if now >= s.since+int64(proxyHeaderTimeout) {
+			s.cut(pipeline.ProxyProtocol)
+			return false
+		}
+	case stateHead:
+		if now >= s.since+int64(t.Header) {
+			s.timeoutHead()
+			return false
+		}
+	case stateIdle:
+		if s.conn.Pending() {
+			return s.judge(now, s.taken(), pipeline.TimerMinBytesPerSecond)
+		}
+		if now >= s.since+int64(t.KeepAlive) || s.ls.draining && now >= s.ls.drainIdleAt {
+			s.ls.countReason(pipeline.TimerConnectionIdle)
+			s.leave(true)
+			return false
+		}
+	case stateDiscard:
+		if now >= s.since+int64(discardTimeout) {
+			s.leave(true)
+			return false
+		}
+	case stateOpen:
+		return s.tickOpen(now)
+	}
+	return true
+}
+
+// tickOpen judges the rate of a body that we read, or of a response that the client takes.
+func (s *session) tickOpen(now int64) bool {
+	x := s.x
+	switch {
+	case x.wanting() && !s.conn.Paused():
+		if s.judge(now, uint64(x.bytesIn), pipeline.TimerMinBytesPerSecond) {
+			return true
+		}
+		return false
+	case s.conn.Pending():
+		return s.judge(now, s.taken(), pipeline.TimerMinBytesPerSecond)
+	}
+	s.rateAt = 0
+	return true
+}
+
+// judge compares what moved in the last window with the minimum; false when it cut the connection. The
+// first window is the grace.
+//
+// systems.md rows K9, K10, H25.
+func (s *session) judge(now int64, moved uint64, reason pipeline.Reason) bool {
+	rate := s.ls.opt.MinRate
+	if rate < 0 {
+		return true
+	}
+	if s.rateAt == 0 {
+		s.rateAt, s.rateMark = now, moved
+		return true
+	}
+	span := now - s.rateAt
+	if span < int64(rateWindow) {
+		return true
+	}
+	if moved-s.rateMark >= uint64(rate)*uint64(span)/uint64(time.Second) {
+		s.rateAt, s.rateMark = now, moved
+		return true
+	}
+	s.tooSlow(reason)
+	return false
+}
+
+// tooSlow ends a connection below the minimum rate: a late body is answered 408, a response that is
+// not taken is cut.
+func (s *session) tooSlow(reason pipeline.Reason) {
+	x := s.x
+	if s.state == stateOpen && !x.bodyDone && !x.headSent {
+		x.refuseBody(408, reason, ErrTimeout)
+		return
+	}
+	s.cut(reason)
+}
+
+// cut resets the connection for a reason that is counted.
+func (s *session) cut(reason pipeline.Reason) {
+	if s.x != nil && !s.x.over {
+		s.x.cutFor(reason)
+	} else {
+		s.ls.countReason(reason)
+	}
+	s.conn.Reset()
+	s.gone()
+}
+
+// timeoutHead answers a head that did not come in time.
+func (s *session) timeoutHead() {
+	x := s.ls.acquire()
+	now := s.ls.loop.Now()
+	start := s.since
+	s.setState(stateOpen)
+	s.x = x
+	x.begin(s, start, now)
+	x.bodyDone, x.expecting, x.close, x.linger = true, false, true, true
+	_ = x.tr.Begin(x, &x.req, s.origin(), now) // there is no target to be malformed
+	x.fail(408, pipeline.TimerHeaderWait, nil)
+}
+
+// halfOver looks at a client that has sent FIN: as long as it takes what we send the grace goes on.
+func (s *session) halfOver(now int64) (ended bool) {
+	taken := s.taken()
+	if s.state != stateOpen {
+		s.halfAt = 0
+		return false
+	}
+	if taken > s.halfMark {
+		s.halfMark = taken
+		s.halfAt = now + int64(s.ls.opt.Timeouts.HalfClose)
+		return false
+	}
+	s.drop()
+	return true
+}

@@ -1,0 +1,58 @@
+package server
+
+import (
+	"weir/pipeline"
+)
+
+// Counter is the place of a total in a loop's row. One writer per row, plain adds; readers see whole
+// values because the rows are aligned.
+type Counter int
+
+// Counters beside those of the reasons, which follow CounterReasons in the order of pipeline.Reason.
+const (
+	CounterConnections Counter = iota // accepted
+	CounterOpen                       // open now
+	CounterRequests
+	Counter1xx
+	Counter2xx
+	Counter3xx
+	Counter4xx
+	Counter5xx
+	CounterBytesIn  // request bodies
+	CounterBytesOut // responses, heads included
+	CounterPanics
+	CounterLogDropped
+	CounterReasons
+)
+
+// CounterCount is the length of a row.
+const CounterCount = int(CounterReasons) + pipeline.Reasons
+
+// CounterNames are the names of a row's values.
+func CounterNames() []string {
+	names := []string{
+		"connections", "connections_open", "requests", "responses_1xx", "responses_2xx",
+		"responses_3xx", "responses_4xx", "responses_5xx", "bytes_in", "bytes_out", "panics",
+		"log_dropped",
+	}
+	for r := range pipeline.Reasons {
+		names = append(names, "reason_"+pipeline.Reason(r).String())
+	}
+	return names
+}
+
+func (ls *loopServer) count(c Counter, n uint64) { ls.row[c] += n }
+
+func (ls *loopServer) countReason(r pipeline.Reason) { ls.row[int(CounterReasons)+int(r)]++ }
+
+// countOutcome adds a finished exchange.
+func (ls *loopServer) countOutcome(x *exchange) {
+	if class := x.status / 100; class >= 1 && class <= 5 {
+		ls.row[int(Counter1xx)+class-1]++
+	}
+	ls.row[CounterBytesIn] += uint64(x.bytesIn)
+	ls.row[CounterBytesOut] += uint64(x.bytesOut)
+	if r := x.why(); r != pipeline.ReasonNone {
+		ls.countReason(r)
+	}
+}

@@ -1,0 +1,154 @@
+package server
+
+import (
+	"net/netip"
+	"time"
+
+	"weir/netpoll"
+	"weir/protocol/http1"
+)
+
+// loopServer is a Server's part on one loop; the loop owns it.
+type loopServer struct {
+	srv    *Server
+	loop   *netpoll.Loop
+	opt    Options // resolved
+	routes *routes
+
+	listeners []*listener
+	sessions  *session // list of all
+	open      int      // sessions
+	free      *freeExchanges
+	pumps     []*session // bodies to be delivered at the end of the turn
+	row       []uint64
+	log       *logBatch // nil when the access log is off
+
+	clock      wallClock
+	stamp      logStamp
+	date       http1.DateCache
+	serverLine string // "Server: Weir\r\n", or empty
+
+	draining    bool
+	drainIdleAt int64  // ns: idle connections leave then
+	emptied     func() // told once when draining and no session is left
+}
+
+// freeExchanges is a bounded stack of exchanges to be reused.
+type freeExchanges struct {
+	stack [keepExchanges]*exchange
+	n     int
+}
+
+// listener is one listening socket's HTTP side on one loop.
+type listener struct {
+	ls      *loopServer
+	ln      *netpoll.Listener
+	address string
+	proxy   ProxyProtocol
+	table   *table       // nil: no site uses the address (any more)
+	head    http1.Limits // the widest of its routes
+}
+
+// OnAccept implements netpoll.Acceptor.
+//
+// Hot path: once per connection.
+func (l *listener) OnAccept(_ *netpoll.Listener, c *netpoll.Conn) {
+	ls := l.ls
+	s := &session{conn: c, ls: ls, ln: l, state: stateIdle, since: ls.loop.Now()}
+	s.trusted = len(ls.opt.TrustedProxies) > 0 && ls.opt.trusts(c.Peer().Addr())
+	if l.proxy != ProxyOff && s.trusted {
+		s.state = stateProxy
+	}
+	ls.link(s)
+	c.SetHandler(s)
+	s.arm()
+}
+
+func (ls *loopServer) link(s *session) {
+	if s.following = ls.sessions; s.following != nil {
+		s.following.prev = s
+	}
+	ls.sessions = s
+	ls.open++
+	ls.row[CounterConnections]++
+	ls.row[CounterOpen]++
+}
+
+func (ls *loopServer) unlink(s *session) {
+	if s.prev != nil {
+		s.prev.following = s.following
+	} else {
+		ls.sessions = s.following
+	}
+	if s.following != nil {
+		s.following.prev = s.prev
+	}
+	s.prev, s.following = nil, nil
+	ls.open--
+	ls.row[CounterOpen]--
+	if ls.open == 0 && ls.emptied != nil {
+		ls.emptied()
+		ls.emptied = nil
+	}
+}
+
+// acquire takes a free exchange, or makes one.
+func (ls *loopServer) acquire() *exchange {
+	f := ls.free
+	if f.n == 0 {
+		return &exchange{ls: ls}
+	}
+	f.n--
+	x := f.stack[f.n]
+	f.stack[f.n] = nil
+	return x
+}
+
+func (ls *loopServer) putBack(x *exchange) {
+	x.reset()
+	if f := ls.free; f.n < len(f.stack) {
+		f.stack[f.n] = x
+		f.n++
+	}
+}
+
+// endTurn delivers bodies that were asked for in this turn.
+func (ls *loopServer) endTurn() {
+	for i := 0; i < len(ls.pumps); i++ { // a delivery may ask for more
+		s := ls.pumps[i]
+		ls.pumps[i] = nil
+		if x := s.x; s.state == stateOpen && x != nil && x.pumping {
+			x.pumping = false
+			x.pump()
+		}
+	}
+	ls.pumps = ls.pumps[:0]
+	if ls.log != nil {
+		ls.log.endTurn()
+	}
+}
+
+// unix is the wall clock in seconds, read from the system once a second.
+func (ls *loopServer) unix() int64 { return ls.clock.second(ls.loop.Now()) }
+
+// wallClock turns loop time into wall-clock seconds.
+type wallClock struct {
+	offset int64 // wall ns - loop ns
+	until  int64 // loop ns: read the clock again then
+	known  bool
+}
+
+func (d *wallClock) second(now int64) int64 {
+	if !d.known || now >= d.until {
+		wall := time.Now().UnixNano()
+		d.offset, d.known = wall-now, true
+		d.until = now + int64(time.Second) - wall%int64(time.Second)
+	}
+	return (now + d.offset) / int64(time.Second)
+}
+
+// local says that the client may see X-Weir-Reason: it is on this machine.
+func (s *session) local() bool {
+	a := s.conn.Peer().Addr()
+	return a == netip.Addr{} || a.IsLoopback()
+}

@@ -1,0 +1,3 @@
+package server
+
+func (s *session) readProxy(b []byte) int { return len(b) }

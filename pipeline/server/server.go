@@ -1,0 +1,171 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"weir/netpoll"
+)
+
+// ErrLoops: a listener came with a number of sockets that fits neither one nor the loops.
+var ErrLoops = errors.New("server: listener needs one socket, or one per loop")
+
+// Server serves HTTP/1.1 on the listeners of its loops. Its methods may be called from any goroutine
+// but a loop's; Apply and Drain one at a time.
+type Server struct {
+	loops []*loopServer
+	mu    sync.Mutex
+}
+
+// New makes a server on loops that run, or will; Apply gives it something to serve.
+func New(loops []*netpoll.Loop, o Options) *Server {
+	srv := &Server{}
+	for _, l := range loops {
+		ls := &loopServer{srv: srv, loop: l, free: new(freeExchanges), routes: &routes{}}
+		ls.configure(o.resolved())
+		l.AtTurnEnd(ls.endTurn)
+		srv.loops = append(srv.loops, ls)
+	}
+	return srv
+}
+
+// configure takes new options; on the loop, or before it runs.
+func (ls *loopServer) configure(o Options) {
+	ls.opt = o
+	ls.serverLine = ""
+	if o.ServerHeader != "off" {
+		ls.serverLine = "Server: " + o.ServerHeader + "\r\n"
+	}
+	if ls.row == nil {
+		if o.Counters != nil {
+			ls.row = o.Counters(ls.loop.Index)
+		} else {
+			ls.row = make([]uint64, CounterCount)
+		}
+	}
+	switch {
+	case o.AccessLog == nil:
+		ls.log = nil
+	case ls.log == nil || ls.log.to != o.AccessLog:
+		ls.log = newLogBatch(o.AccessLog, ls)
+	}
+}
+
+// Apply makes options, listeners and sites those of the server, now and at each reload. New listeners
+// are opened first, then routes are swapped on every loop, then listeners that are not named any more
+// stop accepting. Connections stay; a request belongs to the routes of the moment its head was parsed.
+// On an error nothing has changed, and the descriptors still belong to the caller.
+func (srv *Server) Apply(o Options, listeners []Listener, sites []Site) error {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	resolved := o.resolved()
+	table, err := newRoutes(sites, &resolved)
+	if err != nil {
+		return err
+	}
+	for i := range listeners {
+		if n := len(listeners[i].FDs); n != 0 && n != 1 && n != len(srv.loops) {
+			return fmt.Errorf("%s: %d sockets, %d loops: %w", listeners[i].Address, n, len(srv.loops), ErrLoops)
+		}
+	}
+	var failed error
+	for i, ls := range srv.loops {
+		ls.onLoop(func() {
+			if err := ls.apply(resolved, listeners, table, i); err != nil && failed == nil {
+				failed = err
+			}
+		})
+	}
+	return failed
+}
+
+// onLoop runs f on the loop and waits. A loop that does not run yet is the caller's.
+func (ls *loopServer) onLoop(f func()) {
+	done := make(chan struct{})
+	if ls.loop.Post(func() { f(); close(done) }) {
+		<-done
+	}
+}
+
+func (ls *loopServer) apply(o Options, listeners []Listener, r *routes, index int) error {
+	for i := range listeners {
+		if err := ls.listen(&listeners[i], index); err != nil {
+			return err
+		}
+	}
+	ls.configure(o)
+	ls.routes = r
+	for _, l := range append([]*listener(nil), ls.listeners...) {
+		if !named(listeners, l.address) {
+			l.ln.Drain()
+			ls.forget(l)
+			continue
+		}
+		l.table = r.tables[l.address]
+		l.head = o.Limits.Head
+		if l.table != nil {
+			l.head = l.table.head
+		}
+	}
+	return nil
+}
+
+func named(listeners []Listener, address string) bool {
+	for i := range listeners {
+		if listeners[i].Address == address {
+			return true
+		}
+	}
+	return false
+}
+
+// listen opens l's socket on this loop unless the loop has it already.
+func (ls *loopServer) listen(l *Listener, index int) error {
+	for _, old := range ls.listeners {
+		if old.address == l.Address {
+			old.proxy = l.Proxy
+			return nil
+		}
+	}
+	fd, err := l.socket(index, len(ls.srv.loops))
+	if err != nil || fd < 0 {
+		return err
+	}
+	own := &listener{ls: ls, address: l.Address, proxy: l.Proxy, head: ls.opt.Limits.Head}
+	own.table = ls.routes.tables[l.Address]
+	if own.ln, err = ls.loop.Listen(fd, own, own); err != nil {
+		return err
+	}
+	ls.listeners = append(ls.listeners, own)
+	return nil
+}
+
+// socket is the descriptor for loop index: its own, or a duplicate of a shared one (the last loop
+// takes the original); -1 when the listener brings none because it is open already.
+func (l *Listener) socket(index, loops int) (int, error) {
+	switch {
+	case len(l.FDs) == 0:
+		return -1, nil
+	case len(l.FDs) == loops:
+		return l.FDs[index], nil
+	case index == loops-1:
+		return l.FDs[0], nil
+	}
+	fd, err := unix.FcntlInt(uintptr(l.FDs[0]), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("server: listen on %s: %w", l.Address, err)
+	}
+	return fd, nil
+}
+
+func (ls *loopServer) forget(l *listener) {
+	for i, other := range ls.listeners {
+		if other == l {
+			ls.listeners = append(ls.listeners[:i], ls.listeners[i+1:]...)
+			return
+		}
+	}
+}
