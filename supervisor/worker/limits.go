@@ -1,0 +1,18 @@
+package worker
+
+import "time"
+
+// Maxima of a worker. The front in front of it has limits of its own, which are meant to be the
+// narrower ones.
+const (
+	headBytesMax  = 1 << 20  // a request head, which the front has checked
+	fieldsMax     = 4096     // fields of it
+	readBuffer    = 64 << 10 // per connection; fasthttp wants a whole head to fit in it
+	prefetchBytes = 64 << 10 // of a request body before its handler runs
+
+	outHigh   = 64 << 10 // queued response bytes from which on SendBody says there is no room
+	outLow    = 16 << 10 // and below which there is again
+	bodyChunk = 32 << 10 // of a request body, per delivery
+
+	hangupCheckEvery = 250 * time.Millisecond // while an exchange waits: is the client still there?
+)

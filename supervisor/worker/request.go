@@ -1,0 +1,56 @@
+package worker
+
+import (
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"weir/pipeline"
+	"weir/protocol/http1"
+)
+
+var headLimits = http1.Limits{RequestLineBytes: headBytesMax, HeadBytes: headBytesMax, Fields: fieldsMax}
+
+// appendHead appends the head that fasthttp has read, so that the handler sees what it would see in a
+// front. Framing is said anew: fasthttp keeps it apart from the other fields.
+func appendHead(dst []byte, h *fasthttp.RequestHeader) []byte {
+	dst = append(append(dst, h.Method()...), ' ')
+	dst = append(append(dst, h.RequestURI()...), ' ')
+	dst = append(append(dst, h.Protocol()...), "\r\n"...)
+	for name, value := range h.All() {
+		if isFraming(name) {
+			continue
+		}
+		dst = append(append(dst, name...), ": "...)
+		dst = append(append(dst, value...), "\r\n"...)
+	}
+	switch n := h.ContentLength(); {
+	case n > 0:
+		dst = append(dst, "Content-Length: "...)
+		dst = append(fasthttp.AppendUint(dst, n), "\r\n"...)
+	case n == -1:
+		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
+	}
+	return append(dst, "\r\n"...)
+}
+
+func isFraming(name []byte) bool {
+	return strings.EqualFold(string(name), fasthttp.HeaderContentLength) ||
+		strings.EqualFold(string(name), fasthttp.HeaderTransferEncoding)
+}
+
+// originOf is the client as the front knows it: the last entry of X-Forwarded-For is the front's own.
+func originOf(r *http1.Request) pipeline.Origin {
+	o := pipeline.Origin{Local: "unix:" + os.Getenv("WEIR_SOCKET"), Scheme: "http"}
+	if p := string(r.Lookup("X-Forwarded-Proto")); p == "https" {
+		o.Scheme = p
+	}
+	list := string(r.Lookup("X-Forwarded-For"))
+	last := strings.TrimSpace(list[strings.LastIndexByte(list, ',')+1:])
+	if ip, err := netip.ParseAddr(strings.Trim(last, "[]")); err == nil {
+		o.Peer = netip.AddrPortFrom(ip, 0)
+	}
+	return o
+}

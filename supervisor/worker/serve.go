@@ -1,0 +1,98 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/valyala/fasthttp"
+
+	"weir/pipeline"
+)
+
+// serverName is the Server field of answers that set none: it tells them from the front's own.
+const serverName = "Weir-Worker"
+
+// Serve serves h on this worker's socket until ctx ends or SIGTERM or SIGINT comes, then finishes the
+// exchanges begun and returns nil. h must not be used elsewhere at the same time only if it says so:
+// every connection has its own goroutine, which is the loop of its exchanges.
+//
+// The error is ErrNotWorker outside Weir, or why the socket could not be served.
+func Serve(ctx context.Context, h pipeline.Handler) error {
+	if h == nil {
+		return errors.New("worker: Serve: no handler")
+	}
+	return ServeFastHTTP(ctx, newHost(h).handle)
+}
+
+// ServeFastHTTP is Serve for a fasthttp handler. Request bodies are streams; HTTP/1.1 keep-alive.
+func ServeFastHTTP(ctx context.Context, h fasthttp.RequestHandler) error {
+	if h == nil {
+		return errors.New("worker: ServeFastHTTP: no handler")
+	}
+	s := &fasthttp.Server{
+		Handler: h, Name: serverName, StreamRequestBody: true, ReadBufferSize: readBuffer,
+		MaxRequestBodySize: prefetchBytes, DisablePreParseMultipartForm: true,
+		NoDefaultContentType: true, CloseOnShutdown: true, Logger: log.New(io.Discard, "", 0),
+	}
+	return run(ctx, s.Serve, s.ShutdownWithContext)
+}
+
+// ServeHTTP is Serve for a net/http handler.
+func ServeHTTP(ctx context.Context, h http.Handler) error {
+	if h == nil {
+		return errors.New("worker: ServeHTTP: no handler")
+	}
+	s := &http.Server{MaxHeaderBytes: headBytesMax, Handler: http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Server", serverName)
+			h.ServeHTTP(w, r)
+		})}
+	serve := func(l net.Listener) error {
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	}
+	return run(ctx, serve, s.Shutdown)
+}
+
+// run listens, says READY, serves, and drains when it is time. The supervisor bounds the drain
+// (stop_timeout), so nothing here does.
+func run(ctx context.Context, serve func(net.Listener) error,
+	shutdown func(context.Context) error) error {
+	stop, cancel := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
+	defer cancel()
+	l, err := listen()
+	if err != nil {
+		if errors.Is(err, ErrNotWorker) {
+			return err
+		}
+		return fmt.Errorf("worker: listen: %w", err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- serve(l) }()
+	if err := notify("READY=1"); err != nil {
+		_ = l.Close() // the reason is err
+		<-served
+		return fmt.Errorf("worker: notify: %w", err)
+	}
+	select {
+	case err := <-served:
+		return fmt.Errorf("worker: serve: %w", err)
+	case <-stop.Done():
+	}
+	_ = notify("STOPPING=1") // the supervisor may be gone
+	if err := shutdown(context.WithoutCancel(ctx)); err != nil && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("worker: drain: %w", err)
+	}
+	<-served
+	return nil
+}
