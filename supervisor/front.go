@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // frontState is how far a front process has come.
@@ -62,6 +65,9 @@ type pendingConfigure struct {
 func (f *front) run() {
 	defer f.set.wg.Done()
 	for {
+		f.set.mu.Lock()
+		f.startedAt, f.killed = time.Now(), ""
+		f.set.mu.Unlock()
 		err := f.life()
 		delay, again := f.died(err)
 		if !again || !pause(f.set.ctx, delay) {
@@ -141,8 +147,8 @@ func (f *front) attach(conn *ControlConn, p *os.Process) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f.state, f.proc, f.queue = frontStarting, p, newControlQueue(conn)
-	f.known, f.pending, f.killed, f.unlistened = map[string]struct{}{}, nil, "", false
-	f.startedAt, f.readyAt, f.status = time.Now(), time.Time{}, nil
+	f.known, f.pending, f.unlistened = map[string]struct{}{}, nil, false
+	f.readyAt, f.status = time.Time{}, nil
 	f.starts++
 	f.queue.put(kindHello, helloBody{
 		Version: controlVersion, PID: os.Getpid(), Slot: f.slot, Fronts: len(s.fronts),
@@ -203,13 +209,22 @@ func (f *front) serve(conn *ControlConn) {
 		if cause := f.queue.cause(); cause != nil {
 			err = cause
 		}
-		if err == io.EOF {
-			err = errors.New("it closed its control channel")
-		}
-		f.set.mu.Lock()
-		f.kill(err.Error())
-		f.set.mu.Unlock()
+		f.hungUp(err)
 		return
+	}
+}
+
+// hungUp ends a process that cannot be spoken to any more. Most often it has just ended by itself: then
+// its status says why. One that was told to end may still have logs to write.
+func (f *front) hungUp(err error) {
+	f.set.mu.Lock()
+	defer f.set.mu.Unlock()
+	gone := err == io.EOF || errors.Is(err, unix.ECONNRESET) || errors.Is(err, net.ErrClosed)
+	switch {
+	case !gone:
+		f.kill(err.Error())
+	case !f.set.ending && f.proc != nil:
+		_ = f.proc.Kill() // fails only if it has ended
 	}
 }
 

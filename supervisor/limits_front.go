@@ -38,6 +38,7 @@ const (
 	ownerScanProcsMax  = 1 << 16 // processes looked at to name the owner of a port
 	ownerTableBytesMax = 16 << 20
 
+	adminBacklog   = 64
 	readyWarnAfter = 10 * time.Second // "waiting for ..."
 	stopPoolsMin   = 3 * time.Second  // workers get at least this long to stop after a drain
 )

@@ -79,7 +79,7 @@ func listen(spec config.Listener, want int, in *inheritance) (*Listener, error) 
 	if path, ok := strings.CutPrefix(spec.Address, "unix:"); ok {
 		l, err = listenUnix(spec, path)
 	} else {
-		l, err = listenTCP(spec, want)
+		l, err = listenTCP(spec, want, false)
 	}
 	if err == nil {
 		return l, nil

@@ -23,23 +23,25 @@ import (
 // TCP_NODELAY is inherited by accepted sockets. TCP_DEFER_ACCEPT is not used: it would hide silent
 // connections from the header clock and make health checks that only connect wait for the kernel's
 // own time-out, and it saves one wake-up of those connections only that carry a single request.
-func listenTCP(spec config.Listener, want int) (*Listener, error) {
+//
+// With shared the first is bound with SO_REUSEPORT too: see listenBeside.
+func listenTCP(spec config.Listener, want int, shared bool) (*Listener, error) {
 	network, host, err := tcpNetwork(spec.Address)
 	if err != nil {
 		return nil, err
 	}
 	l := &Listener{spec: spec, network: "tcp"}
-	first, err := tcpSocket(network, spec.Address, spec.Backlog, false)
+	first, err := tcpSocket(network, spec.Address, spec.Backlog, shared)
 	if noIPv6(err) && host == "" {
 		network = "tcp4"
-		first, err = tcpSocket(network, spec.Address, spec.Backlog, false)
+		first, err = tcpSocket(network, spec.Address, spec.Backlog, shared)
 	}
 	if err != nil {
 		return nil, err
 	}
 	l.fds = append(l.fds, first)
 	port, err := boundPort(first)
-	if err == nil && want > 1 {
+	if err == nil && want > 1 && !shared {
 		err = socket.SetReuseport(first, 1)
 	}
 	l.actual = net.JoinHostPort(host, strconv.Itoa(port))
@@ -52,6 +54,33 @@ func listenTCP(spec config.Listener, want int) (*Listener, error) {
 	if err != nil {
 		closeFDs(l.fds)
 		return nil, err
+	}
+	return l, nil
+}
+
+// shareWith reports whether one of ls has the port of address, and marks those that have for sharing.
+func shareWith(address string, ls []*Listener) (any bool) {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil || port == "0" {
+		return false
+	}
+	for _, l := range ls {
+		if _, p, err := net.SplitHostPort(l.actual); err != nil || p != port || l.network != "tcp" {
+			continue
+		}
+		for _, fd := range l.fds {
+			any = socket.SetReuseport(fd, 1) == nil || any
+		}
+	}
+	return any
+}
+
+// listenBeside opens spec although another listener of ours, marked by shareWith, has its port. A
+// stranger's listener is still refused unless it is the same user's and shares as well.
+func listenBeside(spec config.Listener, want int) (*Listener, error) {
+	l, err := listenTCP(spec, want, true)
+	if err != nil {
+		return nil, &ListenError{Address: spec.Address, Err: err, Hint: listenHint(spec.Address, err)}
 	}
 	return l, nil
 }

@@ -1,0 +1,112 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+)
+
+// Instance is what the API is about: the supervisor.
+type Instance interface {
+	Status(ctx context.Context) Status
+	// Recycle returns when every worker of pool has been replaced; ErrUnknownPool if there is none.
+	Recycle(ctx context.Context, pool string) error
+	// Reload returns when the new configuration is in force.
+	Reload(ctx context.Context) error
+	// Drain begins to end the instance.
+	Drain()
+	// Stopped is closed when everything but the API itself has ended.
+	Stopped() <-chan struct{}
+}
+
+// Errors that an Instance wraps and the client returns.
+var (
+	ErrUnknownPool = errors.New("unknown pool")              // 404
+	ErrConflict    = errors.New("not possible now")          // 409
+	ErrRefused     = errors.New("configuration not applied") // 422
+)
+
+// Status is an instance at one moment.
+type Status struct {
+	PID        int               `json:"pid"`
+	Version    string            `json:"version"`
+	State      string            `json:"state"` // starting, running or draining
+	Started    time.Time         `json:"started"`
+	Uptime     float64           `json:"uptime_s"`
+	RuntimeDir string            `json:"runtime_dir"`
+	ConfigFile string            `json:"config_file,omitempty"`
+	Listeners  []Listener        `json:"listeners"`
+	Fronts     []Front           `json:"fronts"`
+	Pools      []Pool            `json:"pools"`
+	Counters   map[string]uint64 `json:"counters"` // sums over all loops of all fronts
+}
+
+// Listener is one address that the instance listens on.
+type Listener struct {
+	Address   string `json:"address"` // as configured
+	URL       string `json:"url"`     // with the real port
+	Sockets   int    `json:"sockets"`
+	Inherited bool   `json:"inherited,omitempty"` // from systemd
+}
+
+// Front is one front process.
+type Front struct {
+	Slot     int             `json:"slot"`
+	State    string          `json:"state"` // down, starting or up
+	PID      int             `json:"pid"`   // 0 when down
+	Started  time.Time       `json:"started"`
+	Restarts int             `json:"restarts"`
+	LastExit string          `json:"last_exit,omitempty"`
+	Report   json.RawMessage `json:"report,omitempty"` // what it says of itself
+}
+
+// Pool is one application pool.
+type Pool struct {
+	Name      string   `json:"name"`
+	State     string   `json:"state"`
+	Want      string   `json:"want"`
+	WantCount int      `json:"want_workers"`
+	Ready     int      `json:"ready_workers"`
+	Failures  int      `json:"failures"`
+	Error     string   `json:"error,omitempty"`
+	Workers   []Worker `json:"workers"`
+	Exits     []Exit   `json:"exits"` // newest first
+}
+
+// Worker is one worker process.
+type Worker struct {
+	Name    string    `json:"name"` // POOL/N
+	State   string    `json:"state"`
+	PID     int       `json:"pid"`
+	Started time.Time `json:"started"`
+	Uptime  float64   `json:"uptime_s"`
+	Network string    `json:"network,omitempty"`
+	Address string    `json:"address,omitempty"`
+	Reason  string    `json:"reason,omitempty"` // why it leaves
+	Status  string    `json:"status,omitempty"` // what it says of itself
+	Output  []string  `json:"output,omitempty"` // its last lines
+}
+
+// Exit is how a worker ended.
+type Exit struct {
+	Worker string    `json:"worker"`
+	PID    int       `json:"pid"`
+	At     time.Time `json:"at"`
+	How    string    `json:"how"`
+	Reason string    `json:"reason"`
+	Output []string  `json:"output,omitempty"`
+}
+
+// Done is the answer to a change.
+type Done struct {
+	State string `json:"state"` // "done", or "begun" with ?wait=false
+}
+
+// failure is the body of an answer that is no success.
+type failure struct {
+	Error struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	} `json:"error"`
+}

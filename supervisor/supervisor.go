@@ -1,0 +1,288 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"weir/supervisor/admin"
+	"weir/supervisor/config"
+)
+
+// Options are what a supervisor is made from. Config is required.
+type Options struct {
+	Config *config.Loaded
+	// Load loads the configuration anew for a reload; nil refuses reloads.
+	Load func() (*config.Loaded, error)
+	// WorkerCommand is the argv that hosts the handler of a pool without command; nil refuses such
+	// pools.
+	WorkerCommand func(p *config.Pool) []string
+	Counters      []string // columns of the fronts' counters
+
+	Exe       string   // program of the fronts; "" is this binary
+	FrontArgs []string // its arguments; nil is "__front"
+
+	Logger  *slog.Logger // nil discards
+	Stdout  *os.File     // of fronts; nil is os.Stdout
+	Stderr  *os.File     // of fronts and workers' output; nil is os.Stderr
+	Status  io.Writer    // the ready line; nil is Stderr
+	Started time.Time    // when the process began, for the ready line; zero is Run's begin
+	Version string
+}
+
+// runState is how far a supervisor has come.
+type runState string
+
+const (
+	stateStarting runState = "starting" // not yet ready
+	stateRunning  runState = "running"
+	stateDraining runState = "draining" // on its way out
+)
+
+// Supervisor owns listening sockets, front processes and pools, and carries no traffic itself.
+type Supervisor struct {
+	opts    Options
+	log     *slog.Logger
+	stopped chan struct{} // closed when fronts and pools are gone
+	drain   chan struct{} // closed by Drain
+	now     chan struct{} // closed by Shutdown
+	once    [2]sync.Once  // of drain and now
+
+	dir    *runtimeDir
+	fronts *frontSet
+	pools  *Pools
+	admin  *admin.Server
+	admins []*Listener
+	fatal  chan error // capacity 1: a pool with then: exit
+
+	reloading sync.Mutex // one reload at a time
+
+	mu        sync.Mutex
+	state     runState
+	started   time.Time
+	loaded    *config.Loaded
+	listeners []*Listener
+}
+
+var _ admin.Instance = (*Supervisor)(nil)
+
+// New checks o. Nothing is opened before Run.
+func New(o Options) (*Supervisor, error) {
+	if o.Config == nil {
+		return nil, errors.New("supervisor: no configuration")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	setDefault(&o.Stdout, os.Stdout)
+	setDefault(&o.Stderr, os.Stderr)
+	if o.Status == nil {
+		o.Status = o.Stderr
+	}
+	setDefault(&o.Exe, ownBinary())
+	if o.FrontArgs == nil {
+		o.FrontArgs = []string{"__front"}
+	}
+	s := &Supervisor{
+		opts: o, log: o.Logger, stopped: make(chan struct{}), drain: make(chan struct{}),
+		now: make(chan struct{}), fatal: make(chan error, 1), state: stateStarting, loaded: o.Config,
+	}
+	_, err := s.poolConfigs(&o.Config.Config)
+	return s, err
+}
+
+// Run runs the instance until Drain, Shutdown or the end of ctx, which is a Drain. It may be called
+// once. It returns nil after an orderly end; errors are a *[ListenError], one that wraps
+// [ErrCommandNotFound], or another reason why the instance cannot run.
+func (s *Supervisor) Run(ctx context.Context) error {
+	s.mu.Lock()
+	s.started = time.Now()
+	s.mu.Unlock()
+	setDefault(&s.opts.Started, s.started)
+	stop := context.AfterFunc(ctx, s.Drain)
+	defer stop()
+	defer s.markStopped()
+	if err := s.open(); err != nil {
+		s.close()
+		return err
+	}
+	err := s.up()
+	if err == nil {
+		err = s.wait()
+	}
+	s.down(err != nil)
+	s.markStopped()
+	s.close()
+	return err
+}
+
+func (s *Supervisor) markStopped() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.stopped:
+	default:
+		close(s.stopped)
+	}
+}
+
+// open takes everything that can fail for reasons outside: directory, sockets, memory.
+func (s *Supervisor) open() error {
+	c := &s.loaded.Config
+	if err := s.claim(c); err != nil {
+		return err
+	}
+	front, err := lookupAccount(c.User)
+	if err != nil {
+		return fmt.Errorf("supervisor: user: %w", err)
+	}
+	if c.User == "" && front.uid == 0 {
+		s.log.Warn("running as root, fronts and workers too; give them an account with --user")
+	}
+	in := inheritSockets(os.Getenv, os.Getpid(), 3, s.log)
+	forgetInheritance()
+	loops := int(c.Loops)
+	s.fronts, err = newFrontSet(frontOptions{
+		exe: s.opts.Exe, argv0: argv0(), args: s.opts.FrontArgs, stdout: s.opts.Stdout,
+		stderr: s.opts.Stderr, credential: credentialOf(front), fronts: c.Fronts, loops: loops,
+		counters: s.opts.Counters, log: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	ls, err := listenAll(s.untilDrain(), c.Listeners, c.Fronts*loops, in)
+	if err != nil {
+		return err
+	}
+	s.setListeners(ls)
+	in.closeUnused(s.log)
+	if err := s.openAdmin(&c.Admin); err != nil {
+		return err
+	}
+	s.pools, err = NewPools(PoolsOptions{
+		Link: s.fronts, Logger: s.log, RuntimeDir: s.dir.path, Output: s.opts.Stderr, User: c.User,
+		FrontUser: c.User, Process: true, OnExit: s.poolExit,
+	})
+	return err
+}
+
+func argv0() string {
+	if len(os.Args) > 0 {
+		return os.Args[0]
+	}
+	return "weir"
+}
+
+// claim takes the runtime directory.
+func (s *Supervisor) claim(c *config.Config) (err error) {
+	p := runtimePlace{path: c.RuntimeDir, explicit: c.RuntimeDir != "", mode: 0o700}
+	if p.path == "" {
+		p.path, p.explicit = admin.RuntimeDir(os.Getenv, os.Geteuid())
+	}
+	if c.User != "" {
+		p.mode = 0o711 // the front and workers pass through to their sockets
+	}
+	var note string
+	s.dir, note, err = claimRuntimeDir(p)
+	if note != "" {
+		s.log.Warn(note)
+	}
+	return err
+}
+
+// untilDrain is a context that ends with Drain or Shutdown.
+func (s *Supervisor) untilDrain() context.Context { return doneContext{s.drain} }
+
+// doneContext is a context that ends when its channel is closed.
+type doneContext struct{ done <-chan struct{} }
+
+func (doneContext) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (c doneContext) Done() <-chan struct{}     { return c.done }
+func (doneContext) Value(any) any               { return nil }
+
+func (c doneContext) Err() error {
+	select {
+	case <-c.done:
+		return context.Canceled
+	default:
+		return nil
+	}
+}
+
+// wait waits for the end of the running instance; an error is one that nobody asked for.
+func (s *Supervisor) wait() error {
+	select {
+	case <-s.drain:
+		return nil
+	case err := <-s.fatal:
+		return err
+	}
+}
+
+// poolExit is for pools with then: exit.
+func (s *Supervisor) poolExit(pool string, err error) {
+	select {
+	case s.fatal <- fmt.Errorf("supervisor: pool %s: failed, and is configured to end the instance: %w",
+		pool, err):
+	default: // another one was first
+	}
+}
+
+// Drain begins the orderly end: no new connections, what has begun is finished.
+func (s *Supervisor) Drain() { s.once[0].Do(func() { close(s.drain) }) }
+
+// Shutdown ends the instance at once.
+func (s *Supervisor) Shutdown() {
+	s.Drain()
+	s.once[1].Do(func() { close(s.now) })
+}
+
+// Stopped implements admin.Instance.
+func (s *Supervisor) Stopped() <-chan struct{} { return s.stopped }
+
+// ReopenLogs has fronts open their log files anew.
+func (s *Supervisor) ReopenLogs() {
+	if s.isState(stateRunning) {
+		s.fronts.reopenLogs()
+	}
+}
+
+func (s *Supervisor) isState(want runState) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == want
+}
+
+func (s *Supervisor) setState(to runState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state = to
+}
+
+func (s *Supervisor) setListeners(ls []*Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.listeners = ls
+}
+
+// RuntimeDir is the directory in use, "" before Run has claimed it.
+func (s *Supervisor) RuntimeDir() string {
+	if s.dir == nil {
+		return ""
+	}
+	return s.dir.path
+}
+
+// notifySystemd tells systemd, if it asked to be told.
+func (s *Supervisor) notifySystemd(state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		s.log.Warn("sd_notify", "err", err)
+	}
+}

@@ -1,0 +1,171 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"weir/supervisor/admin"
+	"weir/supervisor/config"
+)
+
+// Reload loads the configuration anew and applies what differs: new listeners are bound first, then
+// every front changes or none does, then removed listeners are closed and changed pools changed. Any
+// error before the fronts have changed leaves everything as it was and wraps [admin.ErrRefused]; a
+// later one is about single pools, and the new configuration is in force.
+//
+// ctx bounds the wait for pools.
+func (s *Supervisor) Reload(ctx context.Context) error {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	if !s.isState(stateRunning) {
+		return fmt.Errorf("supervisor: reload: %w: the instance is not running", admin.ErrConflict)
+	}
+	s.notifySystemd(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
+	defer func() {
+		if s.isState(stateRunning) {
+			s.notifySystemd("READY=1")
+		}
+	}()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(s.untilDrain(), func() { cancel(errEnding) })
+	defer stop()
+	err := s.reload(ctx)
+	if err != nil {
+		s.log.Error("reload", "err", err)
+	}
+	return err
+}
+
+func (s *Supervisor) reload(ctx context.Context) error {
+	if s.opts.Load == nil {
+		return fmt.Errorf("supervisor: reload: %w: there is nothing to load", admin.ErrRefused)
+	}
+	loaded, err := s.opts.Load()
+	if err != nil {
+		return fmt.Errorf("%w: %w", admin.ErrRefused, err)
+	}
+	next, old := &loaded.Config, s.config()
+	changes := config.Diff(old, next)
+	if changes.IsEmpty() {
+		s.log.Info("reload: nothing has changed")
+		return nil
+	}
+	if keys := changes.NeedRestart(); len(keys) > 0 {
+		s.log.Warn("reload: needs a restart to take effect", "keys", strings.Join(keys, " "))
+	}
+	keepProcess(next, old)
+	pools, err := s.poolConfigs(next)
+	if err != nil {
+		return fmt.Errorf("%w: %w", admin.ErrRefused, err)
+	}
+	if err := s.swap(ctx, loaded); err != nil {
+		return fmt.Errorf("%w: %w", admin.ErrRefused, err)
+	}
+	s.log.Info("reloaded", "sites", countOf(changes.Sites), "listeners", countOf(changes.Listeners),
+		"pools", countOf(changes.Pools))
+	return s.pools.Apply(ctx, pools)
+}
+
+func countOf(t config.ThingChanges) int { return len(t.Added) + len(t.Removed) + len(t.Changed) }
+
+// keepProcess keeps in next what is fixed for the life of the process.
+func keepProcess(next, old *config.Config) {
+	next.Loops, next.Fronts, next.User = old.Loops, old.Fronts, old.User
+	next.RuntimeDir, next.Admin = old.RuntimeDir, old.Admin
+}
+
+// swap binds what is new, changes the fronts, and closes what is not used any more.
+func (s *Supervisor) swap(ctx context.Context, loaded *config.Loaded) error {
+	next := &loaded.Config
+	s.mu.Lock()
+	old := slices.Clone(s.listeners)
+	s.mu.Unlock()
+	var added []config.Listener
+	var kept, removed []*Listener
+	for _, spec := range next.Listeners {
+		if !slices.ContainsFunc(old, func(l *Listener) bool { return l.Address() == spec.Address }) {
+			added = append(added, spec)
+		}
+	}
+	for _, l := range old {
+		if _, ok := next.Listener(l.Address()); ok {
+			kept = append(kept, l)
+		} else {
+			removed = append(removed, l)
+		}
+	}
+	fresh, err := s.bindBeside(ctx, added, removed, next.Fronts*int(next.Loops))
+	if err != nil {
+		return err
+	}
+	ls := slices.Concat(kept, fresh)
+	if err := s.fronts.configure(ctx, next, ls); err != nil {
+		for _, l := range fresh {
+			l.close()
+		}
+		return err
+	}
+	s.mu.Lock()
+	s.loaded, s.listeners = loaded, ls
+	s.mu.Unlock()
+	for _, l := range removed { // the fronts have accepted what waited
+		l.close()
+	}
+	for _, l := range kept {
+		spec, _ := next.Listener(l.Address())
+		if err := l.adjust(*spec); err != nil {
+			s.log.Warn("reload: options of a listener", "err", err)
+		}
+	}
+	return nil
+}
+
+// bindBeside opens added while removed are still open. Where one of them has the same port (say,
+// 127.0.0.1:8080 becomes :8080) the kernel would refuse that, so both are marked as sharing it.
+func (s *Supervisor) bindBeside(ctx context.Context, added []config.Listener, removed []*Listener,
+	want int) ([]*Listener, error) {
+	var fresh []*Listener
+	for _, spec := range added {
+		var l *Listener
+		var err error
+		if shareWith(spec.Address, removed) {
+			l, err = listenBeside(spec, want)
+		} else {
+			var ls []*Listener
+			if ls, err = listenAll(ctx, []config.Listener{spec}, want, nil); err == nil {
+				l = ls[0]
+			}
+		}
+		if err != nil {
+			for _, l := range fresh {
+				l.close()
+			}
+			return nil, err
+		}
+		fresh = append(fresh, l)
+	}
+	return fresh, nil
+}
+
+// Recycle implements admin.Instance.
+func (s *Supervisor) Recycle(ctx context.Context, pool string) error {
+	if s.pools == nil || !s.isState(stateRunning) {
+		return fmt.Errorf("supervisor: recycle %s: %w: the instance is not running", pool,
+			admin.ErrConflict)
+	}
+	p := s.pools.Pool(pool)
+	if p == nil {
+		return fmt.Errorf("%w %q", admin.ErrUnknownPool, pool)
+	}
+	err := p.Recycle(ctx, "asked for")
+	if errors.Is(err, ErrPoolStopped) {
+		return fmt.Errorf("%w: %w", admin.ErrConflict, err)
+	}
+	return err
+}

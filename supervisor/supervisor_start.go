@@ -1,0 +1,188 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"weir/supervisor/admin"
+	"weir/supervisor/config"
+)
+
+// openAdmin opens the admin sockets and serves them.
+func (s *Supervisor) openAdmin(c *config.Admin) error {
+	s.admin = admin.NewServer(s, s.log)
+	for _, address := range c.Listen {
+		address = strings.ReplaceAll(address, "{runtime}", s.dir.path)
+		l, err := listen(config.Listener{Address: address, Mode: c.Mode, Backlog: adminBacklog}, 1, nil)
+		if err != nil {
+			return err
+		}
+		s.admins = append(s.admins, l)
+		nl, err := goListener(l)
+		if err != nil {
+			return err
+		}
+		go func() {
+			if err := s.admin.Serve(nl); err != nil {
+				s.log.Error("admin API ended", "address", address, "err", err)
+			}
+		}()
+	}
+	return nil
+}
+
+// goListener is l as the standard library wants it: a duplicate, so that l stays ours to close.
+func goListener(l *Listener) (net.Listener, error) {
+	f := os.NewFile(uintptr(l.fds[0]), l.spec.Address)
+	l.fds = nil
+	defer f.Close() //nolint:errcheck // FileListener has its own
+	nl, err := net.FileListener(f)
+	if err != nil {
+		return nil, &ListenError{Address: l.spec.Address, Err: err}
+	}
+	return nl, nil
+}
+
+// poolConfigs is what c's pools are to the supervisor.
+func (s *Supervisor) poolConfigs(c *config.Config) ([]PoolConfig, error) {
+	out := make([]PoolConfig, len(c.Pools))
+	for i := range c.Pools {
+		p := &c.Pools[i]
+		var self []string
+		if s.opts.WorkerCommand != nil && len(p.Command) == 0 {
+			self = s.opts.WorkerCommand(p)
+		}
+		out[i] = PoolConfigFrom(p, self)
+		if err := out[i].validate(); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// up starts fronts and pools side by side and returns when the instance is ready.
+func (s *Supervisor) up() error {
+	c := &s.loaded.Config
+	s.fronts.start(s.pools, c, s.listeners)
+	ctx, cancel := context.WithCancelCause(s.untilDrain())
+	defer cancel(nil)
+	var starting sync.WaitGroup
+	starting.Go(func() {
+		if err := s.fronts.ready(ctx); err != nil {
+			cancel(err)
+		}
+	})
+	pools, err := s.poolConfigs(c)
+	for _, pc := range pools {
+		p, addErr := s.pools.Add(pc)
+		if addErr != nil {
+			err = errors.Join(err, addErr)
+			continue
+		}
+		if pc.Start == config.StartManual {
+			continue
+		}
+		starting.Go(func() {
+			if err := p.Start(ctx); errors.Is(err, ErrCommandNotFound) {
+				cancel(err) // no back-off will find it
+			} else if err != nil && ctx.Err() == nil {
+				s.log.Error("pool is not ready", "pool", p.Name(), "err", err)
+			}
+		})
+	}
+	if err != nil {
+		cancel(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		starting.Wait()
+		close(done)
+	}()
+	slow := time.NewTimer(readyWarnAfter)
+	defer slow.Stop()
+	for {
+		select {
+		case <-done:
+			return s.ready(ctx)
+		case <-slow.C:
+			s.say("waiting for %s", strings.Join(s.missing(), ", "))
+			slow.Reset(readyWarnAfter)
+		case err := <-s.fatal:
+			return err
+		}
+	}
+}
+
+// ready tells everybody, unless the start failed or was called off.
+func (s *Supervisor) ready(ctx context.Context) error {
+	if cause := context.Cause(ctx); cause != nil {
+		if isClosed(s.drain) {
+			return nil // asked to end before it was up
+		}
+		return cause
+	}
+	s.setState(stateRunning)
+	s.notifySystemd(fmt.Sprintf("READY=1\nMAINPID=%d", os.Getpid()))
+	s.say("ready: %s", s.readyLine())
+	return nil
+}
+
+func isClosed(ch <-chan struct{}) bool {
+	select {
+	case <-ch:
+		return true
+	default:
+		return false
+	}
+}
+
+// say prints a line for people and scripts.
+func (s *Supervisor) say(format string, args ...any) {
+	// A closed stderr is no reason to stop serving.
+	_, _ = fmt.Fprintf(s.opts.Status, "weir: "+format+"\n", args...)
+}
+
+// readyLine is http://127.0.0.1:8080 (pid 4711, workers 2/2, 38 ms).
+func (s *Supervisor) readyLine() string {
+	urls := make([]string, len(s.listeners))
+	for i, l := range s.listeners {
+		urls[i] = l.URL()
+	}
+	workers := ""
+	if pools := s.pools.Status(); len(pools) > 0 {
+		ready, want := 0, 0
+		for _, p := range pools {
+			ready += p.Ready
+			if p.Want == PoolRunning {
+				want += p.WantCount
+			}
+		}
+		workers = fmt.Sprintf(", workers %d/%d", ready, want)
+	}
+	return fmt.Sprintf("%s (pid %d%s, %d ms)", strings.Join(urls, ", "), os.Getpid(), workers,
+		time.Since(s.opts.Started).Milliseconds())
+}
+
+// missing is what the start waits for.
+func (s *Supervisor) missing() []string {
+	var out []string
+	s.fronts.mu.Lock()
+	for _, f := range s.fronts.fronts {
+		if f.state != frontUp {
+			out = append(out, fmt.Sprintf("front %d", f.slot))
+		}
+	}
+	s.fronts.mu.Unlock()
+	for _, p := range s.pools.Status() {
+		if p.Want == PoolRunning && p.Ready == 0 {
+			out = append(out, fmt.Sprintf("pool %s (0/%d workers ready)", p.Name, p.WantCount))
+		}
+	}
+	return out
+}

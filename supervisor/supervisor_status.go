@@ -1,0 +1,65 @@
+package supervisor
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"weir/supervisor/admin"
+)
+
+// Status implements admin.Instance.
+func (s *Supervisor) Status(ctx context.Context) admin.Status {
+	s.mu.Lock()
+	st := admin.Status{
+		PID: os.Getpid(), Version: s.opts.Version, State: string(s.state), Started: s.started,
+		Uptime: time.Since(s.started).Seconds(), RuntimeDir: s.RuntimeDir(),
+		ConfigFile: s.loaded.File, Listeners: []admin.Listener{}, Pools: []admin.Pool{},
+		Fronts: []admin.Front{}, Counters: map[string]uint64{},
+	}
+	for _, l := range s.listeners {
+		st.Listeners = append(st.Listeners, admin.Listener{
+			Address: l.Address(), URL: l.URL(), Sockets: len(l.fds), Inherited: l.inherited,
+		})
+	}
+	s.mu.Unlock()
+	if isClosed(s.stopped) {
+		return st
+	}
+	for _, f := range s.fronts.frontStatuses(ctx) {
+		st.Fronts = append(st.Fronts, admin.Front{
+			Slot: f.slot, State: string(f.state), PID: f.pid, Started: f.started,
+			Restarts: f.restarts, LastExit: f.lastExit, Report: f.own,
+		})
+	}
+	for _, name := range s.opts.Counters {
+		st.Counters[name] = s.fronts.counter(name)
+	}
+	if s.pools != nil {
+		for _, p := range s.pools.Status() {
+			st.Pools = append(st.Pools, wirePool(&p))
+		}
+	}
+	return st
+}
+
+func wirePool(p *PoolStatus) admin.Pool {
+	out := admin.Pool{
+		Name: p.Name, State: p.State.String(), Want: p.Want.String(), WantCount: p.WantCount,
+		Ready: p.Ready, Failures: p.Failures, Error: p.Error, Workers: []admin.Worker{},
+		Exits: []admin.Exit{},
+	}
+	for _, w := range p.Workers {
+		out.Workers = append(out.Workers, admin.Worker{
+			Name: w.Name, State: w.State.String(), PID: w.PID, Started: w.Started, Uptime: w.Uptime,
+			Network: w.Network, Address: w.Address, Reason: w.Reason, Status: w.Status,
+			Output: w.Output,
+		})
+	}
+	for _, e := range p.Exits {
+		out.Exits = append(out.Exits, admin.Exit{
+			Worker: e.Worker, PID: e.PID, At: e.At, How: e.How, Reason: e.Reason, Output: e.Output,
+		})
+	}
+	return out
+}
