@@ -147,7 +147,20 @@ func (b *binder) mark(p path, k *yaml.Node) {
 	}
 }
 
+func countNodes(n *yaml.Node) int {
+	count := 1
+	for _, c := range n.Content {
+		count += countNodes(c)
+	}
+	return count
+}
+
 func (b *binder) bindNamed(p path, n *yaml.Node, v reflect.Value) {
+	if len(n.Content) > 2*namedMax {
+		b.fail(p, n, fmt.Sprintf("has %d entries", len(n.Content)/2),
+			fmt.Sprintf("at most %d", namedMax), "")
+		return
+	}
 	named := map[string]bool{}
 	b.members(p, n, "a mapping of names", func(name string, k, val *yaml.Node) {
 		name, ok := b.canonicalName(p, k, v.Type().Elem(), name)
@@ -195,10 +208,11 @@ func (b *binder) defaults(p path, v reflect.Value) {
 			continue
 		}
 		k := row(c.pattern)
-		if k == nil || k.Default == "" {
+		if k == nil || k.node == nil {
 			continue
 		}
-		b.bind(c, parseValue(k.Default), fv)
+		b.nodes -= countNodes(k.node) // only what the user wrote counts
+		b.bind(c, k.node, fv)
 	}
 }
 

@@ -174,10 +174,8 @@ func (r *resolver) checkAnswer(key string, a *App) {
 	case AppRespond:
 		r.checkRespond(key, a)
 	case AppHandler:
-		if has[0] == "static" {
-			if _, failed := r.failedBelow(key); !failed {
-				r.problem(key+".static", "has no root", "static: {root: DIRECTORY}", "")
-			}
+		if has[0] != "handler" {
+			r.checkEmpty(key, has[0])
 			return
 		}
 	}
@@ -185,6 +183,18 @@ func (r *resolver) checkAnswer(key string, a *App) {
 		r.problem(key+".handler", fmt.Sprintf("no handler %q in this program", a.Handler),
 			row("sites.*.apps.*.handler").Expected(), "")
 	}
+}
+
+// checkEmpty reports a pool or static files that were named with nothing.
+func (r *resolver) checkEmpty(key, what string) {
+	if _, failed := r.failedBelow(key); failed {
+		return
+	}
+	if what == "static" {
+		r.problem(key+".static", "has no root", "static: {root: DIRECTORY}", "")
+		return
+	}
+	r.problem(key+"."+what, "is empty", row("sites.*.apps.*."+what).Expected(), "")
 }
 
 func (r *resolver) checkRespond(key string, a *App) {

@@ -49,6 +49,23 @@ func (l *loader) pickContent() {
 	l.refuse()
 }
 
+// checkFlagNames refuses flags that the table does not have, and collects --set.
+func (l *loader) checkFlagNames() {
+	var known []string
+	for _, f := range flagTable {
+		known = append(known, "--"+f.Name)
+	}
+	l.s.Set = slices.Clone(l.s.Set)
+	for _, v := range l.s.Flags {
+		if v.Name == "set" {
+			l.s.Set = append(l.s.Set, v.Value)
+		}
+		if name := "--" + v.Name; !slices.Contains(known, name) {
+			l.add(Origin{Kind: FromFlag, Name: name}, "", "is not a flag", "", nearest(name, known))
+		}
+	}
+}
+
 // build makes the site and the pool that go with the content.
 func (l *loader) build(picked []given) {
 	kind := "app"

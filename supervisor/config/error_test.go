@@ -115,6 +115,8 @@ func TestSiteErrors(t *testing.T) {
 			`conf/weir.yaml:6:17: sites.s.apps./.pool: no pool "shp", expected shop, did you mean "shop"?`},
 		{"no pools", site("/: {pool: p}"), `no pool "p", expected it under pools`},
 		{"no handler", site("/: {handler: x}"), `sites.s.apps./.handler: no handler "x" in this program`},
+		{"empty pool", site("/: {pool: ''}"), "sites.s.apps./.pool: is empty, expected the name of a pool"},
+		{"empty pool for a handler", site("/: {pool: '', handler: demo}"), "sites.s.apps./.pool: is empty"},
 		{"no root", site("/: {static: {root: nowhere}}"), "sites.s.apps./.static.root: " + m.dir +
 			"/conf/nowhere: no such file or directory, expected a directory"},
 		{"static without root", site("/: {static: {}}"), "sites.s.apps./.static: has no root"},
@@ -232,6 +234,8 @@ func TestCommandLineErrors(t *testing.T) {
 		{"no file", m.flags("config", "nowhere.yaml"), "--config: no such file or directory: nowhere.yaml"},
 		{"flag twice", m.flags("respond", "x", "loops", "1", "loops", "2"), "--loops: is given twice"},
 		{"set", set("timeouts.header=5"), `--set timeouts.header: "5" has no unit`},
+		{"a flag that is not in the table", m.flags("respond", "x", "lisen", ":1"),
+			`--lisen: is not a flag, did you mean "--listen"?`},
 		{"set without =", set("timeouts.header"), `--set: "timeouts.header" has no =`},
 		{"set nothing", set("=1"), `--set: "=1" has an empty segment`},
 		{"set unknown", set("timeouts.heder=5s"), `--set: unknown key "heder" in timeouts, expected one ` +

@@ -98,7 +98,8 @@ type given struct {
 // name is the flag as typed, or its variable.
 func (g given) name() string { return g.origin.Name }
 
-// gather merges flags over environment: a flag hides its variable altogether.
+// gather merges flags over environment: a flag hides its variable altogether, and an empty variable
+// counts as unset.
 func gather(s Sources) (env, flags []given) {
 	for _, f := range flagTable {
 		g := given{flag: f, origin: Origin{Kind: FromFlag, Name: "--" + f.Name}}

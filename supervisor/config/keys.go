@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+
+	yaml "go.yaml.in/yaml/v4"
 )
 
 // Reload says what a change of a key costs at reload.
@@ -35,6 +37,7 @@ type Key struct {
 	allow    allow
 	min, max int64 // bounds of numbers and sizes; max 0 = none
 	expected string
+	node     *yaml.Node // Default, parsed
 }
 
 // allow is a set of special values that a key accepts.
@@ -73,6 +76,9 @@ var table = sync.OnceValue(func() *schema {
 			panic("config: key " + k.Path + " twice")
 		}
 		k.expected = k.expectation(t)
+		if k.Default != "" {
+			k.node = parseValue(k.Default)
+		}
 		s.byPath[k.Path] = k
 		delete(types, k.Path)
 	}

@@ -88,13 +88,15 @@ func checkFlagSets(t *testing.T, m machine, f Flag, value string, base flat) {
 	byEnv := s
 	byEnv.Environ = []string{f.Env() + "=" + value}
 	if f.Name == "set" {
-		s.Set, byEnv.Environ, byEnv.Set = []string{value}, nil, []string{value}
-	} else {
-		s.Flags = append(s.Flags, FlagValue{f.Name, value})
+		byEnv.Environ, byEnv.Set = nil, []string{value}
 	}
+	s.Flags = append(s.Flags, FlagValue{f.Name, value})
 	l, e := mustLoad(t, s), mustLoad(t, byEnv)
 	if !reflect.DeepEqual(l.Config, e.Config) {
 		t.Errorf("flag %s and variable %s: configurations differ", f.Name, f.Env())
+	}
+	if f.Name == "set" && l.Config.Limits.Fields != 3 {
+		t.Errorf("flag set: limits.fields = %d; want 3", l.Config.Limits.Fields)
 	}
 	if f.Key == "" {
 		return

@@ -24,7 +24,7 @@ type Sources struct {
 	File    string      // used as --config when no flag gives one ("weir check FILE")
 	Content []byte      // the file's bytes; nil: File is read
 	Environ []string    // NAME=VALUE; only variables of flags count, and PATH
-	Flags   []FlagValue // in the order given, without set
+	Flags   []FlagValue // in the order given; set may stand here or in Set
 	Set     []string    // key.path=value, in the order given
 	Command []string    // what followed --
 	Dir     string      // working directory, for relative paths; "" = the process's
@@ -79,6 +79,7 @@ func Load(s Sources, reg Registry) (*Loaded, error) {
 	}
 	l := &loader{binder: newBinder(reg), s: s}
 	l.env, l.flags = gather(s)
+	l.checkFlagNames()
 	root := reflect.ValueOf(&l.c).Elem()
 	l.defaults(path{}, root)
 	l.pickContent()

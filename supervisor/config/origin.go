@@ -88,7 +88,8 @@ func join(prefix, name string) string {
 
 // quoteSegment quotes names that would not survive splitPath.
 func quoteSegment(s string) string {
-	if s == "" || strings.ContainsAny(s, ".=\"[]\\") {
+	odd := func(r rune) bool { return r <= ' ' || r == 0x7f }
+	if s == "" || strings.ContainsAny(s, ".=\"[]\\") || strings.ContainsFunc(s, odd) {
 		return strconv.Quote(s)
 	}
 	return s
