@@ -1,0 +1,248 @@
+package dispatch
+
+import (
+	"bytes"
+
+	"weir/netpoll"
+	"weir/pipeline"
+	"weir/protocol/http1"
+)
+
+// onData takes bytes of a worker and returns how many it consumed. j may be over when it returns.
+//
+// Hot path: once per read from a worker. No allocation: TestProxyAllocs.
+func (j *job) onData(u *upstream, b []byte) int {
+	j.moved = j.s.loop.Now()
+	j.gotByte = true
+	n := 0
+	for j.stage == stageSent {
+		if n > 0 && n == len(b) { // informational responses and no more
+			return n
+		}
+		used, ok := j.onHead(u, b[n:])
+		n += used
+		if u.job != j {
+			return len(b) // given up, or on another connection: this one is closed
+		}
+		if !ok {
+			return n
+		}
+	}
+	j.onBody(u, b[n:])
+	return len(b)
+}
+
+// onHead takes one head from the start of b. ok is false when more bytes are needed.
+func (j *job) onHead(u *upstream, b []byte) (n int, ok bool) {
+	if len(b) < j.need {
+		u.conn.Grow()
+		return 0, false
+	}
+	if !j.worthParsing(b) {
+		u.conn.Grow()
+		return 0, false
+	}
+	r := &j.s.resp
+	size, err := r.Parse(b, 0, &responseLimits)
+	switch {
+	case err != nil:
+		j.fail(502, reasonProtocol, "")
+		return 0, false
+	case size == 0:
+		j.seen = len(b)
+		u.conn.Grow()
+		return 0, false
+	case r.Status < 200:
+		j.seen = 0
+		return size, j.onInterim(u, r)
+	}
+	kind, length := r.BodyKind(j.c.IsHead(), false)
+	if kind == http1.BodyLength && length <= smallBodyMax && !j.late &&
+		int64(len(b)-size) < length {
+		j.awaitSmall(u, size+int(length))
+		return 0, false
+	}
+	j.kind, j.left, j.reuse = kind, length, r.KeepAlive && kind != http1.BodyUntilClose
+	if kind == http1.BodyChunked {
+		j.left = -1
+	}
+	if !j.startAnswer(r) {
+		return 0, false
+	}
+	if !j.bodyDone && (r.Status >= 300 || !r.KeepAlive || j.expecting) {
+		j.stopBody()
+	}
+	j.expecting = false
+	return size, true
+}
+
+// worthParsing keeps a head that comes in small pieces from being parsed at each: the first bytes are
+// looked at for what is no HTTP, then the end must have come.
+func (j *job) worthParsing(b []byte) bool {
+	if j.seen == 0 || len(b) >= responseLimits.HeadBytes {
+		return true
+	}
+	from := max(min(j.seen, len(b))-3, 0)
+	j.seen = len(b)
+	return bytes.Contains(b[from:], []byte("\r\n\r\n"))
+}
+
+// awaitSmall leaves a small response with the connection until it is whole, or for a moment: it then
+// leaves in one send, and until then the request may be replayed.
+func (j *job) awaitSmall(u *upstream, need int) {
+	if j.need == 0 {
+		now := j.s.loop.Now()
+		j.wakeAt = now + int64(smallWait)
+		j.arm(now)
+	}
+	j.need = need
+	j.seen = 0
+	u.conn.Grow()
+}
+
+// onInterim passes an informational response on.
+func (j *job) onInterim(u *upstream, r *http1.Response) bool {
+	switch r.Status {
+	case 100:
+		if j.expecting {
+			j.wakeAt = 0
+			j.receive()
+		}
+		return u.job == j
+	case 101: // Upgrade was not forwarded
+		j.fail(502, reasonProtocol, "")
+		return false
+	}
+	f := &j.s.fields
+	f.Reset()
+	for i := range r.NumFields() {
+		if !r.HopByHop(i) {
+			_ = f.AddBytes(r.FieldName(i), r.FieldValue(i)) // hints: one that does not fit is left out
+		}
+	}
+	j.informed = true
+	_ = j.c.Inform(r.Status, f) // not started yet, and the status is 102 to 199
+	return u.job == j
+}
+
+// startAnswer hands a final head over. false: j is over.
+func (j *job) startAnswer(r *http1.Response) bool {
+	c := j.c
+	j.need, j.wakeAt = 0, 0
+	length := int64(pipeline.LengthUnknown)
+	switch {
+	case r.ContentLength >= 0:
+		length = r.ContentLength
+	case j.kind == http1.BodyNone && r.Status == 204:
+		length = 0
+	}
+	err := c.SetStatus(r.Status)
+	f := c.Fields()
+	for i := 0; i < r.NumFields() && err == nil; i++ {
+		k := r.KnownOf(i)
+		if r.HopByHop(i) || k == http1.ContentLength || k == http1.Server && j.set.HideServer {
+			continue
+		}
+		err = f.AddBytes(r.FieldName(i), r.FieldValue(i))
+	}
+	if err != nil {
+		j.fail(502, reasonProtocol, "")
+		return false
+	}
+	j.x.FromWorker()
+	j.stage = stageRelay
+	u := j.up
+	if c.StartResponse(length) != nil || c.Ended() {
+		if u.job == j { // a callback has given the exchange up
+			j.drop()
+		}
+		return false
+	}
+	return u.job == j
+}
+
+// onBody takes body bytes; the response is complete when the last has come.
+func (j *job) onBody(u *upstream, b []byte) {
+	room, n := true, 0
+	switch j.kind {
+	case http1.BodyNone:
+	case http1.BodyLength:
+		n = int(min(j.left, int64(len(b))))
+		j.left -= int64(n)
+		room = n == 0 || j.c.SendBody(b[:n])
+	case http1.BodyChunked:
+		for n < len(b) && !j.chunk.Done() {
+			data, used, err := j.chunk.Next(b[n:])
+			if err != nil {
+				j.fail(502, reasonProtocol, "")
+				return
+			}
+			n += used
+			if len(data) > 0 {
+				room = j.c.SendBody(data)
+			}
+			if u.job != j || j.c.Ended() {
+				break
+			}
+		}
+		if j.chunk.Done() {
+			j.left = 0
+		}
+	case http1.BodyUntilClose:
+		n, j.left = len(b), -1
+		room = n == 0 || j.c.SendBody(b)
+	}
+	switch {
+	case u.job != j: // the client went away meanwhile
+	case j.c.Ended(): // a filter gave the exchange up
+		j.drop()
+	case j.kind == http1.BodyNone || j.left == 0:
+		j.finish(u, n == len(b))
+	case !room:
+		j.choked = true
+		u.conn.Pause()
+	}
+}
+
+// finish ends a whole response: the connection is free before the client's next request can come.
+func (j *job) finish(u *upstream, clean bool) {
+	s, c, x, l := j.s, j.c, j.x, j.lane
+	if j.kind == http1.BodyChunked {
+		t := c.Trailers()
+		for name, value := range j.chunk.Trailers() {
+			_ = t.AddBytes(name, value) // trailers are optional: one that does not fit is left out
+		}
+	}
+	l.removeBusy(j)
+	j.lane, j.up, u.job = nil, nil, nil
+	reuse := j.reuse && clean && j.bodyDone && !j.expecting && !u.conn.Pending() && !u.conn.EOF()
+	s.release(j)
+	l.w.completed()
+	if reuse && workerState(l.w.state.Load()) == workerReady && !s.stopped {
+		u.conn.SetTimer(s.loop.Now() + int64(idleKeep))
+		l.push(u)
+	} else {
+		u.close()
+	}
+	if s.pool.waiters.Load() > 0 {
+		s.serve()
+	}
+	end(c, x)
+}
+
+// end completes the response.
+func end(c *pipeline.Context, x exchange) {
+	defer guarded(x)
+	_ = c.EndResponse(nil) // its error has already ended the exchange
+}
+
+// onEOF is the end of what the worker sends.
+func (j *job) onEOF(u *upstream) {
+	if j.stage == stageRelay && j.kind == http1.BodyUntilClose {
+		j.finish(u, true)
+		return
+	}
+	j.lost(j.consumed(), 502, reasonAbandoned)
+}
+
+var _ netpoll.Handler = (*upstream)(nil)

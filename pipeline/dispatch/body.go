@@ -1,0 +1,158 @@
+package dispatch
+
+import (
+	"weir/netpoll"
+	"weir/pipeline"
+	"weir/protocol/http1"
+)
+
+// receive starts the request body. The exchange may call OnBody and OnBodyEnd before it returns, and
+// j may be over by then.
+func (j *job) receive() {
+	j.expecting = false
+	j.receiving = true
+	j.c.ReceiveBody(j)
+}
+
+// resend writes what is held of the body to another worker and goes on with the rest.
+func (j *job) resend(u *upstream) {
+	j.writeBody(u, j.body)
+	if u.job != j {
+		return
+	}
+	if j.bodyDone {
+		j.writeEnd(u)
+		return
+	}
+	j.resumeBody()
+}
+
+// OnBody implements pipeline.BodySink.
+func (j *job) OnBody(c *pipeline.Context, b []byte) {
+	if j.c != c || j.stopped {
+		return
+	}
+	u := j.up
+	if u == nil || j.stage != stageSent && j.stage != stageRelay {
+		j.body = append(j.body, b...) // between two workers: the exchange is paused, this was under way
+		j.pauseBody()
+		return
+	}
+	if j.keep && !j.hold(u, b) {
+		return
+	}
+	j.writeBody(u, b)
+	if u.job == j && !u.conn.Room() {
+		j.pauseBody()
+	}
+}
+
+// hold keeps b for a replay, as long as the body is small. Beyond that what is held must first be
+// known to have reached the worker: until a byte has, the request is unconsumed and must not be
+// lost. false: the connection broke, and b waits with the rest.
+func (j *job) hold(u *upstream, b []byte) bool {
+	if len(j.body)+len(b) > heldBodyMax {
+		j.body = append(j.body, b...)
+		u.conn.Flush()
+		if u.job != j {
+			return false // another worker has it, or the client its answer
+		}
+		j.body = j.body[:len(j.body)-len(b)]
+		j.keep = false
+		j.body = j.body[:0]
+		return true
+	}
+	j.body = append(j.body, b...)
+	return true
+}
+
+// OnBodyEnd implements pipeline.BodySink.
+func (j *job) OnBodyEnd(c *pipeline.Context, err error) {
+	switch {
+	case j.c != c:
+	case err != nil:
+		j.drop() // the exchange answers by itself
+	default:
+		j.bodyDone = true
+		if j.up != nil && j.stage >= stageSent && !j.stopped {
+			j.writeEnd(j.up)
+		}
+	}
+}
+
+// writeBody writes body bytes in the framing of the head. The connection may break in it.
+func (j *job) writeBody(u *upstream, b []byte) {
+	if len(b) == 0 {
+		return
+	}
+	c := u.conn
+	switch {
+	case !j.c.Request().Chunked && len(b) < throughMin:
+		c.Write(b)
+	case !j.c.Request().Chunked:
+		c.WriteThrough(b)
+	case len(b) < throughMin:
+		c.Commit(http1.AppendChunk(c.Reserve(len(b)+chunkRoom), b))
+	default:
+		c.Commit(http1.AppendChunkHeader(c.Reserve(chunkRoom), int64(len(b))))
+		if c.WriteThrough(b); u.job == j {
+			c.Write(crlf)
+		}
+	}
+}
+
+// chunkRoom is what a chunk has beside its data: size, and two line ends.
+const chunkRoom = 24
+
+var crlf = []byte("\r\n")
+
+// writeEnd ends a chunked body, with the client's trailers.
+func (j *job) writeEnd(u *upstream) {
+	if !j.c.Request().Chunked {
+		return
+	}
+	t := j.c.RequestTrailers()
+	if t.Len() == 0 {
+		u.conn.Commit(http1.AppendLastChunk(u.conn.Reserve(chunkRoom)))
+		return
+	}
+	dst := http1.AppendTrailerStart(nil)
+	for name, value := range t.All() {
+		if !http1.TrailerAllowed(http1.KnownName(name)) {
+			continue
+		}
+		if with, err := http1.AppendField(dst, name, value); err == nil {
+			dst = with
+		}
+	}
+	u.conn.Write(append(dst, crlf...))
+}
+
+func (j *job) pauseBody() {
+	if !j.paused && !j.bodyDone {
+		j.paused = true
+		j.c.PauseBody()
+	}
+}
+
+// resumeBody goes on reading the client; bytes may come before it returns.
+func (j *job) resumeBody() {
+	if j.paused && !j.stopped {
+		j.paused = false
+		j.c.ResumeBody()
+	}
+}
+
+// stopBody wants no more of the body: the worker has answered without.
+func (j *job) stopBody() {
+	if !j.bodyDone && !j.stopped {
+		if j.receiving {
+			j.pauseBody()
+		}
+		j.stopped = true
+	}
+}
+
+var _ pipeline.BodySink = (*job)(nil)
+var _ pipeline.Source = (*job)(nil)
+var _ netpoll.Expirer = (*job)(nil)

@@ -1,0 +1,28 @@
+package dispatch
+
+import (
+	"weir/netpoll"
+	"weir/pipeline"
+)
+
+// exchange is what dispatch needs of an exchange beyond pipeline.Exchange; that of pipeline/server has
+// it.
+type exchange interface {
+	pipeline.Exchange
+	// Loop is the loop that the exchange belongs to.
+	Loop() *netpoll.Loop
+	// FromWorker says that the response is a worker's own: its Server field, or none, is what the
+	// client gets.
+	FromWorker()
+}
+
+// exchangeOf is the exchange behind c. Any other kind of exchange cannot be dispatched: a bug in how
+// the front was put together.
+func exchangeOf(c *pipeline.Context) exchange {
+	if h, ok := any(c).(interface{ Exchange() pipeline.Exchange }); ok {
+		if x, ok := h.Exchange().(exchange); ok {
+			return x
+		}
+	}
+	panic("dispatch: the exchange has no loop")
+}

@@ -1,0 +1,201 @@
+package dispatch
+
+import (
+	"weir/netpoll"
+	"weir/pipeline"
+	"weir/protocol/http1"
+)
+
+// writeHead writes the request head as the worker gets it: never the client's bytes as they came, but
+// what was understood of them. Origin-form target, Host first, fields of this connection left out, one
+// framing, who the request is from.
+//
+// Hot path: once per request. No allocation: TestProxyAllocs.
+func (j *job) writeHead(conn *netpoll.Conn) {
+	r := j.c.Request()
+	id := j.requestID()
+	room := r.Size() + 2*r.NumFields() + 3*len(r.Host()) + len(id) + headRoomBytes
+	dst := conn.Reserve(room)
+	b := j.appendHead(dst, id)
+	if cap(b) != cap(dst) { // the estimate was too low: append moved it
+		conn.Write(b)
+		return
+	}
+	conn.Commit(b)
+}
+
+// appendHead appends the whole head.
+func (j *job) appendHead(dst []byte, id string) []byte {
+	r := j.c.Request()
+	dst = append(dst, r.Method()...)
+	dst = append(dst, ' ')
+	dst = append(dst, r.Path()...)
+	if q := r.Query(); q != nil {
+		dst = append(dst, '?')
+		dst = append(dst, q...)
+	}
+	dst = append(dst, " HTTP/1.1\r\nHost: "...)
+	if host := r.Host(); len(host) > 0 {
+		dst = append(dst, host...)
+	} else {
+		dst = append(dst, "localhost"...) // HTTP/1.0 without Host; workers want one
+	}
+	dst = append(dst, "\r\n"...)
+	trusted := j.trusted()
+	dst = j.appendFields(dst, trusted)
+	dst = j.appendFraming(dst)
+	dst = j.appendForwarded(dst, trusted)
+	dst = append(dst, "X-Request-Id: "...)
+	dst = append(dst, id...)
+	return append(dst, "\r\n\r\n"...)
+}
+
+// appendFields appends the client's fields that go on.
+//
+// RFC 9110 section 7.6.1: an intermediary removes what Connection lists, and Connection.
+func (j *job) appendFields(dst []byte, trusted bool) []byte {
+	r := j.c.Request()
+	trace := !j.set.DistrustTrace && validTraceparent(r.Get(http1.Traceparent)) &&
+		!r.Repeated(http1.Traceparent)
+	for i := range r.NumFields() {
+		switch k := r.KnownOf(i); k {
+		case http1.Unknown:
+			if r.ConnectionListed(i) || aliases(r.FieldName(i), trusted) {
+				continue
+			}
+		case http1.Host, http1.ContentLength, http1.Expect, http1.XRequestID,
+			http1.XForwardedFor, http1.XForwardedProto, http1.XForwardedHost, http1.Forwarded:
+			continue // written anew
+		case http1.XRealIP:
+			if !trusted || r.ConnectionListed(i) {
+				continue
+			}
+		case http1.Traceparent, http1.Tracestate:
+			if !trace || r.ConnectionListed(i) {
+				continue
+			}
+		default:
+			if r.HopByHop(i) {
+				continue
+			}
+		}
+		dst = append(dst, r.FieldName(i)...)
+		dst = append(dst, ": "...)
+		dst = append(dst, r.FieldValue(i)...)
+		dst = append(dst, "\r\n"...)
+	}
+	return dst
+}
+
+// appendFraming appends what says how the body ends, and what concerns it.
+func (j *job) appendFraming(dst []byte) []byte {
+	r := j.c.Request()
+	switch {
+	case r.Chunked:
+		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
+	case r.ContentLength >= 0:
+		dst = http1.AppendContentLength(dst, r.ContentLength)
+	case r.Verb == http1.VerbPost || r.Verb == http1.VerbPut || r.Verb == http1.VerbPatch:
+		dst = append(dst, "Content-Length: 0\r\n"...) // RFC 9110 section 8.6
+	}
+	if r.ExpectContinue && !j.receiving {
+		dst = append(dst, "Expect: 100-continue\r\n"...)
+	}
+	if r.Has(http1.TE) && listsTrailers(r) {
+		// RFC 9110 section 10.1.4: TE is listed in Connection.
+		dst = append(dst, "TE: trailers\r\nConnection: TE\r\n"...)
+	}
+	return dst
+}
+
+// listsTrailers says whether the client takes trailers.
+func listsTrailers(r *http1.Request) bool {
+	for v := range r.Values(http1.TE) {
+		for len(v) > 0 {
+			var item []byte
+			if item, v = cutComma(v); foldIs(item, "trailers") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// cutComma returns the first element of a comma-separated list, trimmed, and the rest.
+func cutComma(v []byte) (item, rest []byte) {
+	item = v
+	for i, c := range v {
+		if c == ',' {
+			item, rest = v[:i], v[i+1:]
+			break
+		}
+	}
+	for len(item) > 0 && (item[0] == ' ' || item[0] == '\t') {
+		item = item[1:]
+	}
+	for n := len(item); n > 0 && (item[n-1] == ' ' || item[n-1] == '\t'); n = len(item) {
+		item = item[:n-1]
+	}
+	return item, rest
+}
+
+// foldIs compares with a lower-case word.
+func foldIs(b []byte, word string) bool {
+	return len(b) == len(word) && foldPrefix(b, word)
+}
+
+// foldPrefix says whether b begins with a lower-case word, "-" also matching "_": CGI-style gateways
+// (WSGI, Rack, PHP) show an application one variable for both.
+func foldPrefix(b []byte, word string) bool {
+	if len(b) < len(word) {
+		return false
+	}
+	for i := range len(word) {
+		c := b[i]
+		if c-'A' < 26 {
+			c |= 0x20
+		} else if c == '_' {
+			c = '-'
+		}
+		if c != word[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// aliases says whether a field that we do not know could pass for one that we write or rule: any
+// X-Forwarded- field of a client that is not trusted, and known names written with "_".
+func aliases(name []byte, trusted bool) bool {
+	underscore := false
+	for _, c := range name {
+		if c == '_' {
+			underscore = true
+			break
+		}
+	}
+	if !underscore {
+		return !trusted && foldPrefix(name, "x-forwarded-")
+	}
+	if foldPrefix(name, "x-forwarded-") {
+		return true
+	}
+	for _, w := range [...]string{
+		"content-length", "transfer-encoding", "x-request-id", "x-real-ip", "content-type",
+		"proxy-authorization", "proxy-connection", "keep-alive",
+	} {
+		if foldIs(name, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// refuseForm answers requests that no worker gets: CONNECT asks for a tunnel to elsewhere.
+func (j *job) refuseForm() bool {
+	if j.c.Request().Form != http1.AuthorityForm {
+		return false
+	}
+	j.fail(501, pipeline.ReasonVerb, "")
+	return true
+}

@@ -1,0 +1,279 @@
+package dispatch
+
+import (
+	"errors"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"weir/netpoll"
+	"weir/pipeline"
+	"weir/protocol/http1"
+)
+
+// Reasons under shorter names.
+const (
+	reasonAbandoned = pipeline.AbandonedByWorker
+	reasonHung      = pipeline.WorkerHung
+	reasonProtocol  = pipeline.WorkerProtocol
+	reasonTimeout   = pipeline.WorkerTimeout
+)
+
+// stage is how far a request has come.
+type stage uint8
+
+const (
+	stageFree    stage = iota // on the free list; leaves by begin
+	stageQueued               // waits for a slot; leaves by launch, time-out, cancellation
+	stageBacklog              // has a slot, the worker's backlog is full; tries again on a timer
+	stageConnect              // the connection is being opened
+	stageSent                 // head written; body follows as it comes; waits for the response
+	stageRelay                // response head handed to the client
+)
+
+// job is one request under way: the exchange's Source, the sink of its body, and what a connection
+// answers to. It belongs to one loop, which reuses it.
+type job struct {
+	s     *shard
+	timer netpoll.Timer
+	chunk http1.ChunkDecoder
+	body  []byte // of the request, held for a replay; as far as it came while keep is set
+	request
+}
+
+// request is what a job forgets when it is released.
+type request struct {
+	c     *pipeline.Context // nil on the free list
+	x     exchange
+	set   *settings
+	times *Timeouts
+	stage stage
+
+	// queue
+	next, prev *job
+	ticket     uint64
+	waitFrom   int64 // loop time at which it began to wait
+	waitSince  int64 // the same in pool time
+	queued     bool
+
+	// worker
+	lane               *lane // nil without a slot
+	up                 *upstream
+	nextBusy, prevBusy *job
+	doneAt             uint32 // what the worker had completed at the dispatch
+	base               uint64 // bytes that the connection had sent before this request
+	tries, replays     uint8
+
+	// request body
+	keep      bool // job.body has all that came
+	receiving bool // ReceiveBody was called
+	bodyDone  bool
+	paused    bool // PauseBody was called
+	stopped   bool // the worker wants no more of it
+	expecting bool // the worker's 100 is awaited
+
+	// response
+	kind     http1.Body
+	left     int64 // bytes of a BodyLength body
+	seen     int   // bytes of a partial head looked at
+	need     int   // bytes of head and small body together; 0 unless they are awaited
+	late     bool  // what is there is forwarded although it is not whole
+	gotByte  bool
+	informed bool // the client got an informational response
+	choked   bool // the client has no room
+	reuse    bool // the worker keeps the connection open
+
+	// clocks, in loop time; see clock.go
+	start    int64 // of the first dispatch; 0 before
+	wakeAt   int64 // of what the stage waits for: end of queue, retry, 100, small response
+	delay    int64 // between attempts at a full backlog
+	moved    int64 // last progress: bytes taken by the worker, then bytes from it
+	movedTo  uint64
+	sentAll  int64 // when the last byte of the request was seen to have gone; 0 before
+	heldFrom int64 // since when the worker owes a byte
+	deadAt   int64 // the process is gone: end of the grace; 0 while it lives
+}
+
+// begin takes an exchange on.
+func (j *job) begin(c *pipeline.Context, x exchange, set *settings, t *Timeouts) {
+	j.c, j.x, j.set, j.times = c, x, set, t
+	r := c.Request()
+	j.bodyDone = !r.HasBody()
+	j.keep = true
+	j.stage = stageQueued
+}
+
+// reset forgets the request but keeps its memory.
+func (j *job) reset() {
+	if j.kind == http1.BodyChunked {
+		j.chunk.Reset()
+	}
+	if j.body = j.body[:0]; cap(j.body) > heldBodyMax {
+		j.body = nil
+	}
+	j.request = request{}
+}
+
+// answering says whether any byte of a response has come.
+func (j *job) answering() bool { return j.gotByte || j.stage == stageRelay }
+
+// consumed says whether the worker's side took a byte of the request.
+func (j *job) consumed() bool { return j.up != nil && j.up.conn.Sent() > j.base }
+
+// dial opens a connection for the slot that j has.
+func (j *job) dial() {
+	now := j.s.loop.Now()
+	if j.start == 0 {
+		j.start = now
+	}
+	if j.stage != stageBacklog {
+		j.moved = now // the connect clock
+		j.delay = 0
+	}
+	u := &upstream{lane: j.lane}
+	conn, err := j.s.loop.Dial(j.lane.w.address, u)
+	switch {
+	case err == nil:
+	case errors.Is(err, netpoll.ErrBacklogFull) || ownShortage(err):
+		j.backlog(now)
+		return
+	default:
+		j.refused(err)
+		return
+	}
+	conn.Bulk(true)
+	u.conn = conn
+	if conn.Connected() {
+		j.lane.accepted()
+		j.send(u)
+		return
+	}
+	j.stage, j.up, u.job = stageConnect, u, j
+	j.arm(now)
+}
+
+// ownShortage says whether a connection failed for want of something of this process.
+func ownShortage(err error) bool {
+	for _, e := range [...]syscall.Errno{
+		unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM, unix.EADDRNOTAVAIL,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// backlog keeps the slot and tries again a little later.
+func (j *job) backlog(now int64) {
+	j.stage = stageBacklog
+	j.delay = min(max(2*j.delay, int64(backlogWaitMin)), int64(backlogWaitMax))
+	j.wakeAt = now + j.delay
+	j.arm(now)
+}
+
+// redial is the next attempt at a full backlog: at the worker with the fewest requests, which may be
+// another one.
+func (j *job) redial() {
+	l, s := j.lane, j.s
+	j.unlane()
+	l.w.giveBack()
+	s.reenter(j)
+	s.serve()
+}
+
+// refused ends an attempt to connect: another worker, or the queue.
+func (j *job) refused(err error) {
+	l, s := j.lane, j.s
+	j.unlane()
+	l.refuse(err)
+	l.w.giveBack()
+	bump(&s.refused)
+	s.reenter(j)
+	s.serve()
+}
+
+// unlane takes j off its worker's books; the slot is still to be given back, closed or kept.
+func (j *job) unlane() {
+	l := j.lane
+	l.removeBusy(j)
+	l.w.abandoned()
+	j.lane = nil
+	if j.up != nil {
+		j.up.job = nil
+		j.up = nil
+	}
+}
+
+// send writes the request to u, whose slot j has.
+//
+// Hot path: once per request. No allocation: TestProxyAllocs.
+func (j *job) send(u *upstream) {
+	now := j.s.loop.Now()
+	if j.start == 0 {
+		j.start = now
+	}
+	u.job, j.up = j, u
+	j.stage = stageSent
+	j.base = u.conn.Sent() + uint64(u.conn.Queued())
+	j.moved, j.movedTo, j.heldFrom = now, j.base, now
+	j.sentAll, j.wakeAt = 0, 0
+	j.gotByte, j.seen, j.need, j.late = false, 0, 0, false
+	j.writeHead(u.conn)
+	switch {
+	case j.bodyDone && len(j.body) == 0 && !j.c.Request().Chunked:
+	case j.receiving:
+		j.resend(u)
+	case j.c.Request().ExpectContinue:
+		j.expecting = true
+		j.wakeAt = now + int64(continueWait)
+	default:
+		j.receive()
+	}
+	if u.job == j {
+		j.arm(now)
+	}
+}
+
+// OnWritable implements pipeline.Source: the client has room again.
+func (j *job) OnWritable(c *pipeline.Context) {
+	if j.c != c || !j.choked {
+		return
+	}
+	j.choked = false
+	j.moved = j.s.loop.Now()
+	j.up.conn.Resume()
+	j.arm(j.moved)
+}
+
+// OnCancel implements pipeline.Source: the exchange is over. The worker sees its connection closed.
+func (j *job) OnCancel(c *pipeline.Context, _ error) {
+	if j.c == c {
+		j.drop()
+	}
+}
+
+// drop ends j without a word to the client, wherever it is.
+func (j *job) drop() {
+	s := j.s
+	if j.queued {
+		s.leave(j)
+	}
+	j.detach()
+	s.release(j)
+	s.serve()
+}
+
+// detach takes j off its worker, closing the connection: the slot is free.
+func (j *job) detach() {
+	l, u := j.lane, j.up
+	if l == nil {
+		return
+	}
+	j.unlane()
+	if u != nil {
+		u.close()
+		return
+	}
+	l.w.giveBack()
+}

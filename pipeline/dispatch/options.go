@@ -1,0 +1,138 @@
+package dispatch
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Off switches a duration off where zero means a default.
+const Off = time.Duration(-1)
+
+// Overload is what a request gets that the queue has no room for.
+type Overload uint8
+
+// Answers to overload.
+const (
+	Respond Overload = iota // 503 with Retry-After
+	Reset                   // the connection is reset: cheapest for both sides
+)
+
+// Availability is what a pool does with requests.
+type Availability uint8
+
+// Availabilities; the order is that of supervisor.Availability.
+const (
+	Available Availability = iota // dispatch or queue, even with no ready worker
+	Failed                        // 503 AppOffline
+	Stopped                       // 503 AppShutdown
+	Disabled                      // 503 Disabled
+	availabilityCount
+)
+
+// Options configure a Pool. The zero value works; zero durations mean the defaults named.
+type Options struct {
+	Name string
+
+	QueueLength  int           // waiters over all loops; 0 = 1000, < 0 = none
+	QueueTimeout time.Duration // 30s, Off: 503 Timer_AppPool when it has passed
+	ReadyTimeout time.Duration // 90s: takes its place while no worker is ready, if longer
+	Overload     Overload
+	Timeouts     Timeouts
+	HangAfter    time.Duration // 60s, Off
+
+	ReplayRate  float64 // replays per second; 0 = 10, < 0 = none
+	ReplayShare float64 // and this share of all requests; 0 = 0.2, < 0 = none
+
+	HideServer     bool // the worker's Server field is not passed on
+	TrustedProxies []netip.Prefix
+	DistrustTrace  bool // clients' traceparent and tracestate are dropped
+}
+
+// Timeouts bound what a worker may take for a request. Zero means the default, Off none.
+type Timeouts struct {
+	Connect   time.Duration // 5s: until a connection stands
+	FirstByte time.Duration // 60s: from the last byte of the request to the first of the response
+	Idle      time.Duration // 60s: without progress, while sending the request and within the response
+	Total     time.Duration // 0 = Off: from the dispatch to the end
+}
+
+func orDefault(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return max(d, 0) // from here on 0 is off
+}
+
+// over returns t with what is zero taken from base, which is not resolved.
+func (t Timeouts) over(base Timeouts) Timeouts {
+	for _, f := range [...]struct{ d, b *time.Duration }{
+		{&t.Connect, &base.Connect}, {&t.FirstByte, &base.FirstByte},
+		{&t.Idle, &base.Idle}, {&t.Total, &base.Total},
+	} {
+		if *f.d == 0 {
+			*f.d = *f.b
+		}
+	}
+	return t
+}
+
+func (t Timeouts) resolved() Timeouts {
+	return Timeouts{
+		Connect:   orDefault(t.Connect, connectDefault),
+		FirstByte: orDefault(t.FirstByte, firstByteDefault),
+		Idle:      orDefault(t.Idle, idleDefault),
+		Total:     max(t.Total, 0),
+	}
+}
+
+// settings are resolved Options: 0 is off everywhere. They are replaced, never changed.
+type settings struct {
+	Options
+	own Timeouts // as given, for routes to inherit from
+}
+
+func (o Options) resolved() *settings {
+	s := &settings{Options: o, own: o.Timeouts}
+	switch {
+	case o.QueueLength == 0:
+		s.QueueLength = queueLengthDefault
+	case o.QueueLength < 0:
+		s.QueueLength = 0
+	}
+	s.QueueTimeout = orDefault(o.QueueTimeout, queueTimeoutDefault)
+	s.ReadyTimeout = orDefault(o.ReadyTimeout, readyTimeoutDefault)
+	s.HangAfter = orDefault(o.HangAfter, hangDefault)
+	s.Timeouts = o.Timeouts.resolved()
+	if o.ReplayRate == 0 {
+		s.ReplayRate = replayRateDefault
+	}
+	if o.ReplayShare == 0 {
+		s.ReplayShare = replayShareDefault
+	}
+	s.ReplayRate, s.ReplayShare = max(s.ReplayRate, 0), max(s.ReplayShare, 0)
+	return s
+}
+
+// trusts says whether a is one of the trusted proxies.
+func (s *settings) trusts(a netip.Addr) bool {
+	a = a.Unmap()
+	for _, p := range s.TrustedProxies {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// Events is told what happens to workers. The methods run on loops and must not block.
+type Events interface {
+	// Drained comes once after DrainWorker, when no request and no connection of n is left.
+	Drained(pool string, n uint64)
+	// Hung: n held a request for Options.HangAfter without a byte and finished nothing meanwhile. It
+	// gets no more requests. Once.
+	Hung(pool string, n uint64, detail string)
+	// Refused: n did not take a connection.
+	Refused(pool string, n uint64, err string)
+	// Served comes once, when n has completed its first request.
+	Served(pool string, n uint64)
+}

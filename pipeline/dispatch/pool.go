@@ -1,0 +1,223 @@
+package dispatch
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"weir/netpoll"
+	"weir/pipeline"
+)
+
+// Pool dispatches requests to the workers of one application pool, for all loops of a front. Its
+// methods may be called from any goroutine, except handlers, which belong to loops. It holds no
+// goroutine; it ends with the loops.
+type Pool struct {
+	name   string
+	ev     Events
+	start  time.Time
+	shards []*shard // by Loop.Index; nil where no loop has that index
+	budget budget
+
+	mu      sync.Mutex // orders changes of workers and options
+	set     atomic.Pointer[settings]
+	avail   atomic.Uint32
+	workers atomic.Pointer[[]*worker] // in rotation or draining; replaced, never changed
+
+	_       cacheLine
+	waiters atomic.Int64 // over all loops
+	_       cacheLine
+	tickets atomic.Uint64 // given to waiters, in order
+	_       cacheLine
+}
+
+// NewPool makes a pool without workers that is Available: it queues. Loops need distinct
+// Config.Index values from 0 on; they may be running or not yet. ev must not be nil.
+func NewPool(o Options, loops []*netpoll.Loop, ev Events) *Pool {
+	p := &Pool{name: o.Name, ev: ev, start: time.Now()}
+	p.set.Store(o.resolved())
+	p.workers.Store(new([]*worker))
+	for _, l := range loops {
+		for len(p.shards) <= l.Index {
+			p.shards = append(p.shards, nil)
+		}
+		if p.shards[l.Index] != nil {
+			panic(fmt.Sprintf("dispatch: two loops with index %d", l.Index))
+		}
+		p.shards[l.Index] = newShard(p, l, l.Index)
+	}
+	return p
+}
+
+// Name is the pool's name.
+func (p *Pool) Name() string { return p.name }
+
+// Update replaces the options; the name stays. Requests under way keep those they began with.
+func (p *Pool) Update(o Options) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.set.Store(o.resolved())
+}
+
+// SetAvailable says what happens to requests from now on. Waiters are answered likewise; requests on
+// a worker go on.
+func (p *Pool) SetAvailable(a Availability) {
+	if a >= availabilityCount {
+		panic("dispatch: unknown availability")
+	}
+	p.avail.Store(uint32(a))
+	if a != Available {
+		p.each((*shard).rejectWaiters)
+	}
+}
+
+// AddWorker puts worker n into rotation. network is "unix" or "tcp", concurrency its slots: requests
+// and connections it may hold at once, over all loops. Adding a worker that hung brings it back.
+func (p *Pool) AddWorker(n uint64, network, address string, concurrency int) error {
+	a, err := netpoll.ParseAddress(network, address)
+	if err != nil {
+		return fmt.Errorf("dispatch: worker %s/%d: %w", p.name, n, err)
+	}
+	if concurrency < 1 || concurrency > concurrencyMax {
+		return fmt.Errorf("dispatch: worker %s/%d: concurrency %d: not in 1 to %d",
+			p.name, n, concurrency, concurrencyMax)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w := p.worker(n); w != nil {
+		if !w.state.CompareAndSwap(uint32(workerHung), uint32(workerReady)) {
+			return fmt.Errorf("dispatch: worker %s/%d: added twice", p.name, n)
+		}
+		p.kick()
+		return nil
+	}
+	w := &worker{pool: p, n: n, address: a, slots: int32(concurrency)}
+	w.free.Store(w.slots)
+	w.lanes = make([]lane, len(p.shards))
+	for i, s := range p.shards {
+		w.lanes[i].w, w.lanes[i].s = w, s
+	}
+	workers := append(slices.Clone(*p.workers.Load()), w)
+	p.workers.Store(&workers)
+	p.kick()
+	return nil
+}
+
+// DrainWorker gives worker n nothing new; Events.Drained comes when it holds nothing any more. An
+// unknown n is ignored: it may have gone a moment ago.
+func (p *Pool) DrainWorker(n uint64) {
+	p.mu.Lock()
+	w := p.worker(n)
+	ok := w != nil && (w.state.CompareAndSwap(uint32(workerReady), uint32(workerDraining)) ||
+		w.state.CompareAndSwap(uint32(workerHung), uint32(workerDraining)))
+	p.mu.Unlock()
+	if !ok {
+		return
+	}
+	p.each(func(s *shard) { w.lanes[s.index].closeIdle() })
+	w.maybeDrained()
+}
+
+// RemoveWorker says that the process of worker n has ended: what it held is answered or replayed.
+func (p *Pool) RemoveWorker(n uint64) {
+	p.mu.Lock()
+	w := p.worker(n)
+	if w == nil {
+		p.mu.Unlock()
+		return
+	}
+	w.state.Store(uint32(workerGone))
+	workers := slices.Clone(*p.workers.Load())
+	workers = slices.DeleteFunc(workers, func(x *worker) bool { return x == w })
+	p.workers.Store(&workers)
+	p.mu.Unlock()
+	p.each(func(s *shard) { w.lanes[s.index].gone() })
+}
+
+// worker finds a worker; mu is held.
+func (p *Pool) worker(n uint64) *worker {
+	for _, w := range *p.workers.Load() {
+		if w.n == n {
+			return w
+		}
+	}
+	return nil
+}
+
+// hung takes w out of rotation. Once per hanging.
+func (p *Pool) hung(w *worker, detail string) {
+	if !w.state.CompareAndSwap(uint32(workerReady), uint32(workerHung)) {
+		return
+	}
+	p.ev.Hung(p.name, w.n, detail)
+	p.each(func(s *shard) { w.lanes[s.index].hung() })
+}
+
+// each runs f on every loop.
+func (p *Pool) each(f func(*shard)) {
+	for _, s := range p.shards {
+		if s != nil {
+			s.loop.Post(func() { f(s) })
+		}
+	}
+}
+
+// kick makes the loop with the oldest waiter look for slots.
+func (p *Pool) kick() {
+	if s := p.oldest(); s != nil {
+		s.wake()
+	}
+}
+
+// Handler sends exchanges to the pool with the pool's own time-outs.
+func (p *Pool) Handler() pipeline.Handler { return p.Route(Timeouts{}) }
+
+// Route is Handler with time-outs of a route; those that are zero are the pool's.
+func (p *Pool) Route(t Timeouts) pipeline.Handler {
+	r := &route{pool: p, own: t}
+	return r.serve
+}
+
+// route is the way from one app to a pool.
+type route struct {
+	pool *Pool
+	own  Timeouts
+	last atomic.Pointer[routeTimeouts]
+}
+
+// routeTimeouts are a route's time-outs resolved against one version of the pool's options.
+type routeTimeouts struct {
+	set *settings
+	t   Timeouts
+}
+
+func (r *route) timeouts(set *settings) *Timeouts {
+	last := r.last.Load()
+	if last == nil || last.set != set {
+		last = &routeTimeouts{set, r.own.over(set.own).resolved()}
+		r.last.Store(last)
+	}
+	return &last.t
+}
+
+// serve is the pipeline.Handler.
+//
+// Hot path: once per request. No allocation: TestProxyAllocs.
+func (r *route) serve(c *pipeline.Context) {
+	x := exchangeOf(c)
+	s := r.pool.shards[x.Loop().Index]
+	set := r.pool.set.Load()
+	j := s.acquire()
+	j.begin(c, x, set, r.timeouts(set))
+	if a := Availability(r.pool.avail.Load()); a != Available {
+		j.unavailable(a)
+		return
+	}
+	if j.refuseForm() {
+		return
+	}
+	c.Hold(j)
+	s.enter(j)
+}

@@ -1,0 +1,77 @@
+package dispatch
+
+import (
+	"errors"
+	"time"
+)
+
+var errConnectTimeout = errors.New("dispatch: connect: timed out")
+
+// Status is what a pool is doing, of one moment only roughly: loops go on while it is read.
+type Status struct {
+	Name      string
+	Available Availability
+	Waiting   int           // requests in the queue
+	OldestAge time.Duration // of the request that has waited longest; 0 without waiters
+	Workers   []WorkerStatus
+
+	Requests     uint64 // that came
+	Queued       uint64 // of them, those that had to wait
+	QueueFull    uint64 // refused
+	QueueTimeout uint64 // waited too long
+	Timeouts     uint64 // took a worker too long
+	Refused      uint64 // attempts to connect that failed
+	Replays      uint64 // sent once more after a worker took a byte
+}
+
+// WorkerStatus is one worker.
+type WorkerStatus struct {
+	N           uint64
+	Address     string
+	State       string // ready, draining, hung
+	Slots       int
+	InFlight    int
+	Connections int    // open or being opened
+	Completed   uint32 // modulo 2^32
+}
+
+// Snapshot is the pool's status. Any goroutine; it takes no lock and does not disturb the loops.
+func (p *Pool) Snapshot() Status {
+	st := Status{
+		Name: p.name, Available: Availability(p.avail.Load()), Waiting: int(p.waiters.Load()),
+	}
+	for _, s := range p.shards {
+		if s == nil {
+			continue
+		}
+		c := &s.counts
+		st.Requests += c.requests.Load()
+		st.Queued += c.queued.Load()
+		st.QueueFull += c.queueFull.Load()
+		st.QueueTimeout += c.queueTimeout.Load()
+		st.Timeouts += c.timeouts.Load()
+		st.Refused += c.refused.Load()
+		st.Replays += c.replays.Load()
+	}
+	if s := p.oldest(); s != nil {
+		st.OldestAge = max(time.Duration(p.clock()-s.since.Load()), 0)
+	}
+	for _, w := range *p.workers.Load() {
+		st.Workers = append(st.Workers, WorkerStatus{
+			N: w.n, Address: w.address.String(), State: workerStateNames[w.state.Load()],
+			Slots: int(w.slots), InFlight: w.inFlight(),
+			Connections: int(w.slots - w.free.Load()), Completed: w.done(),
+		})
+	}
+	return st
+}
+
+// anyReady says whether a worker may be given requests.
+func (p *Pool) anyReady() bool {
+	for _, w := range *p.workers.Load() {
+		if workerState(w.state.Load()) == workerReady {
+			return true
+		}
+	}
+	return false
+}

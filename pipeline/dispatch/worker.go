@@ -1,0 +1,109 @@
+package dispatch
+
+import (
+	"sync/atomic"
+
+	"weir/netpoll"
+)
+
+// workerState is what a worker may be given.
+type workerState uint32
+
+const (
+	workerReady    workerState = iota // requests
+	workerDraining                    // nothing new; leaves by workerGone
+	workerHung                        // nothing; leaves by workerReady (added again) or workerGone
+	workerGone                        // nothing: the process has ended
+)
+
+var workerStateNames = [...]string{"ready", "draining", "hung", "gone"}
+
+// cacheLine keeps what different loops write apart.
+type cacheLine [64]byte
+
+// worker is a worker as all loops see it.
+type worker struct {
+	pool    *Pool
+	n       uint64
+	address *netpoll.Address
+	slots   int32
+	lanes   []lane // by shard
+
+	_    cacheLine
+	free atomic.Int32 // slots that no connection, open or being opened, has
+	// load is the requests in flight in its low 32 bits and the requests completed above them, so
+	// that a completion is one addition.
+	load    atomic.Uint64
+	state   atomic.Uint32
+	refused atomic.Int64 // pool time until which it gets no connection; 0 when it took the last
+	served  atomic.Bool
+	drained atomic.Bool // Events.Drained was called
+	_       cacheLine
+}
+
+const loadDone = 1 << 32
+
+// inFlight is the requests that the worker has.
+func (w *worker) inFlight() int { return int(uint32(w.load.Load())) }
+
+// done counts completed requests, modulo 2^32.
+func (w *worker) done() uint32 { return uint32(w.load.Load() >> 32) }
+
+// usable says whether the worker may be given a request now.
+func (w *worker) usable() bool {
+	if workerState(w.state.Load()) != workerReady {
+		return false
+	}
+	until := w.refused.Load()
+	return until == 0 || w.pool.clock() >= until
+}
+
+// take takes a slot.
+//
+// Hot path: once per new connection. No allocation: TestProxyAllocs.
+func (w *worker) take() bool {
+	for {
+		n := w.free.Load()
+		if n <= 0 {
+			return false
+		}
+		if w.free.CompareAndSwap(n, n-1) {
+			break
+		}
+	}
+	if workerState(w.state.Load()) != workerReady { // since the caller looked
+		w.giveBack()
+		return false
+	}
+	return true
+}
+
+// giveBack returns a slot. The caller then sees to the waiters.
+func (w *worker) giveBack() {
+	n := w.free.Add(1)
+	if n > w.slots {
+		panic("dispatch: slot given back twice")
+	}
+	if workerState(w.state.Load()) == workerDraining {
+		w.maybeDrained()
+	}
+}
+
+// maybeDrained reports a draining worker that has nothing left. Who drains first sets the state, then
+// looks at the slots; who gives one back does it the other way round: one of them sees both.
+func (w *worker) maybeDrained() {
+	if w.free.Load() == w.slots && w.drained.CompareAndSwap(false, true) {
+		w.pool.ev.Drained(w.pool.name, w.n)
+	}
+}
+
+// completed counts a request that the worker answered.
+func (w *worker) completed() {
+	w.load.Add(loadDone - 1)
+	if !w.served.Load() && w.served.CompareAndSwap(false, true) {
+		w.pool.ev.Served(w.pool.name, w.n)
+	}
+}
+
+// abandoned counts a request off that the worker did not answer.
+func (w *worker) abandoned() { w.load.Add(^uint64(0)) }
