@@ -217,7 +217,7 @@ func (c *Context) Fail(status int, reason Reason) {
 	}
 	page := c.page
 	if page == nil {
-		page = plainPage
+		page = PlainPage
 	}
 	body, contentType := page(c, c.out, c.status, reason)
 	c.out = body
@@ -284,8 +284,8 @@ func (c *Context) closeFile() {
 	}
 }
 
-// plainPage is the default ErrorPage.
-func plainPage(c *Context, dst []byte, status int, _ Reason) ([]byte, string) {
+// PlainPage is the default ErrorPage: status, its text, and the request id.
+func PlainPage(c *Context, dst []byte, status int, _ Reason) ([]byte, string) {
 	dst = strconv.AppendInt(dst, int64(status), 10)
 	if text := http1.StatusText(status); text != "" {
 		dst = append(append(dst, ' '), text...)
