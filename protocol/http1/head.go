@@ -61,57 +61,59 @@ func (h *head) stillPartial(b []byte, seen int, l *Limits) bool {
 //
 // RFC 9112 section 5: field-line = field-name ":" OWS field-value OWS.
 func (h *head) fieldLines(b []byte, fieldsMax int) (end int, err *ParseError) {
-	i := h.line
+	i, fields := h.line, h.fields
 	for {
 		if i+1 < len(b) && b[i] == '\r' && b[i+1] == '\n' {
+			h.fields = fields
 			return i + 2, nil
 		}
-		h.line = i
 		colon, known := fieldName(b, i)
 		if colon < 0 {
-			return 0, h.badLine(b, i, fieldsMax)
+			break
 		}
 		v := colon + 1
 		for v < len(b) && (b[v] == ' ' || b[v] == '\t') {
 			v++
 		}
 		e := scanValue(b, v)
-		if e+1 >= len(b) || b[e] != '\r' || b[e+1] != '\n' || len(h.fields) >= fieldsMax {
-			return 0, h.badLine(b, i, fieldsMax)
+		if e+1 >= len(b) || b[e] != '\r' || b[e+1] != '\n' || len(fields) >= fieldsMax {
+			break
 		}
 		next := e + 2
 		for e > v && (b[e-1] == ' ' || b[e-1] == '\t') {
 			e--
 		}
 		if known != Unknown {
-			h.note(known)
+			h.note(known, len(fields))
 		}
-		if len(h.fields) == cap(h.fields) {
-			h.growFields()
+		if len(fields) == cap(fields) {
+			fields = growFields(fields)
 		}
-		h.fields = h.fields[:len(h.fields)+1]
+		fields = fields[:len(fields)+1]
 		// Written in place: a composite literal is built piecewise and then copied whole, which
 		// stalls on store forwarding (10 ns a field).
-		f := &h.fields[len(h.fields)-1]
+		f := &fields[len(fields)-1]
 		f.name, f.value, f.valueLen = uint32(i), uint32(v), uint32(e-v)
 		f.nameLen, f.known, f.inConn = uint16(colon-i), known, false
 		i = next
 	}
+	h.line, h.fields = i, fields
+	return 0, h.badLine(b, i, fieldsMax)
 }
 
 // growFields makes room for more fields; it is kept from head to head.
-func (h *head) growFields() {
-	h.fields = slices.Grow(h.fields, max(fieldsRoomMin, len(h.fields)))
+func growFields(fields []field) []field {
+	return slices.Grow(fields, max(fieldsRoomMin, len(fields)))
 }
 
-// note indexes the next field as the known field k.
-func (h *head) note(k Known) {
+// note indexes field i as the known field k.
+func (h *head) note(k Known, i int) {
 	if h.present.has(k) {
 		h.repeated |= 1 << k
 		return
 	}
 	h.present |= 1 << k
-	h.index[k] = uint16(len(h.fields))
+	h.index[k] = uint16(i)
 }
 
 // fieldName returns the index of the colon that ends the field name at b[i:] and which name it is.
