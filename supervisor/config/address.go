@@ -56,7 +56,9 @@ func splitPort(s string) (host, port string, ok bool) {
 	if i < 0 || strings.Contains(s[i:], "]") {
 		return s, "", false
 	}
-	if h := s[:i]; strings.Contains(h, ":") && (!strings.HasPrefix(h, "[") || !strings.HasSuffix(h, "]")) {
+	h := s[:i]
+	bracketed := strings.HasPrefix(h, "[") && strings.HasSuffix(h, "]")
+	if strings.Contains(h, ":") && !bracketed {
 		return s, "", false
 	}
 	return s[:i], s[i+1:], true
@@ -215,7 +217,7 @@ func parsePrefix(s string) (string, *formError) {
 
 // checkName accepts the names of sites and pools, which become parts of paths and commands.
 func checkName(s string) (string, *formError) {
-	const want = "a name of letters, digits, - . and _, up to 63 bytes, beginning with a letter or digit"
+	const want = "a name of up to 63 letters, digits, - . and _, beginning with a letter or digit"
 	if s == "" || len(s) > nameBytesMax || !isAlnum(s[0]) {
 		return "", &formError{fmt.Sprintf("%q is not a name", s), want, ""}
 	}

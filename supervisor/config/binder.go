@@ -84,7 +84,9 @@ func (b *binder) bind(p path, n *yaml.Node, v reflect.Value) {
 }
 
 // members calls f for each entry of the mapping n; duplicates and bad keys are reported.
-func (b *binder) members(p path, n *yaml.Node, expected string, f func(name string, k, v *yaml.Node)) {
+func (b *binder) members(
+	p path, n *yaml.Node, expected string, f func(name string, k, v *yaml.Node),
+) {
 	if n.Kind != yaml.MappingNode {
 		b.fail(p, n, "is "+describe(n), expected, "")
 		return

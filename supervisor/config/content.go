@@ -230,7 +230,8 @@ func (l *loader) bindSet(s string, root reflect.Value) {
 	}
 	l.src = Origin{Kind: FromSet}
 	n := textNode(value)
-	if t := typeAt(segments); t == nil || t.Kind() == reflect.Slice || t.Kind() == reflect.Map || isGroup(t) {
+	if t := typeAt(segments); t == nil || isGroup(t) || t.Kind() == reflect.Slice ||
+		t.Kind() == reflect.Map {
 		n = parseValue(value)
 	}
 	l.bind(path{}, nest(segments, n), root)

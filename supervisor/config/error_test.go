@@ -33,12 +33,15 @@ func TestFileErrors(t *testing.T) {
 			`listeners, sites, pools, limits, timeouts, min_rate, log, admin, did you mean "limits"?`},
 		{"unknown nested key", pool("queue: {lenght: 5}"), `conf/weir.yaml:4:13: unknown key "lenght" ` +
 			`in pools.p.queue, expected one of length, timeout, overload, did you mean "length"?`},
-		{"not built yet", pool("recycle: {age: 1h}"), `unknown key "recycle" in pools.p, expected one of`},
+		{"not built yet", pool("recycle: {age: 1h}"), `unknown key "recycle" in pools.p,
+			expected one of`},
 		{"duplicate", "loops: 1\nloops: 2\n" + minimal,
 			`conf/weir.yaml:2:1: has the key "loops" twice (first in line 1)`},
-		{"merge key", "log:\n  <<: {level: info}\n" + minimal, "conf/weir.yaml:2:3: log: merge keys (<<) " +
+		{"merge key", "log:\n  <<: {level: info}\n" + minimal,
+			"conf/weir.yaml:2:3: log: merge keys (<<) " +
 			"are not part of this schema, expected plain keys"},
-		{"no unit", pool("queue: {timeout: 30}"), `conf/weir.yaml:4:22: pools.p.queue.timeout: "30" has ` +
+		{"no unit", pool("queue: {timeout: 30}"),
+			`conf/weir.yaml:4:22: pools.p.queue.timeout: "30" has ` +
 			"no unit, expected a duration such as 30s, or off, did you mean 30s?"},
 		{"size without unit", "limits: {head: 8192}\n" + minimal, `limits.head: "8192" has no unit, ` +
 			"expected a size such as 64KiB, did you mean 8KiB?"},
@@ -48,19 +51,23 @@ func TestFileErrors(t *testing.T) {
 			"expected a rate such as 240B/s, or off, did you mean 240B/s?"},
 		{"lines without unit", pool("output: {lines: 100}"), `pools.p.output.lines: "100" has no unit, ` +
 			"expected a rate such as 10000/s, or off, did you mean 100/s?"},
-		{"a word for a unit", "timeouts: {header: 5 min}\n" + minimal, `timeouts.header: "5 min" is not a ` +
+		{"a word for a unit", "timeouts: {header: 5 min}\n" + minimal,
+			`timeouts.header: "5 min" is not a ` +
 			"duration, expected a duration such as 30s, or off, did you mean 5m?"},
 		{"0 is not off", "timeouts: {header: 0s}\n" + minimal, `timeouts.header: "0s" is no limit that ` +
 			"could be kept, expected a duration such as 30s, or off, did you mean off?"},
 		{"never off", "limits: {head: off}\n" + minimal,
 			"limits.head: cannot be off, expected a size such as 64KiB"},
-		{"never auto", pool("rapid_fail: {failures: auto}"), "pools.p.rapid_fail.failures: cannot be auto"},
+		{"never auto", pool("rapid_fail: {failures: auto}"),
+			"pools.p.rapid_fail.failures: cannot be auto"},
 		{"negative", "timeouts: {drain: -1s}\n" + minimal, `timeouts.drain: "-1s" is negative`},
 		{"below", "limits: {head: 10B}\n" + minimal, `"10B" is below the minimum of 256B`},
-		{"above", "fronts: 65\n" + minimal, `fronts: "65" is above the maximum of 64, expected a number ` +
+		{"above", "fronts: 65\n" + minimal, `fronts: "65" is above the maximum of 64,
+			expected a number ` +
 			"from 1 to 64"},
 		{"no number", "fronts: two\n" + minimal, `"two" is not a number`},
-		{"zero workers", pool("workers: 0"), `pools.p.workers: "0" is below 1, expected a number from 1 ` +
+		{"zero workers", pool("workers: 0"), `pools.p.workers: "0" is below 1,
+			expected a number from 1 ` +
 			"to 10000, or auto"},
 		{"enum", pool("start: alway"), `conf/weir.yaml:4:12: pools.p.start: "alway" is not known, ` +
 			`expected always or manual, did you mean "always"?`},
@@ -70,7 +77,8 @@ func TestFileErrors(t *testing.T) {
 		{"switch", "server_header: yes\n" + minimal, `server_header: "yes" is neither on nor off, ` +
 			"expected on or off, did you mean on?"},
 		{"null", "limits:\n" + minimal, "limits: is empty, expected a mapping of connections"},
-		{"scalar for a list", "pools: {p: {command: python3 app.py}}\n" + minimal, `pools.p.command: is ` +
+		{"scalar for a list", "pools: {p: {command: python3 app.py}}\n" + minimal,
+			`pools.p.command: is ` +
 			`"python3 app.py", expected a list such as [python3, app.py], did you mean [python3, app.py]?`},
 		{"mode", "admin: {mode: 999}\n" + minimal, `admin.mode: "999" is not a file mode`},
 		{"network", "trusted_proxies: [10.0.0.1/8]\n" + minimal, `trusted_proxies[0]: "10.0.0.1/8" has ` +
@@ -115,8 +123,10 @@ func TestSiteErrors(t *testing.T) {
 			`conf/weir.yaml:6:17: sites.s.apps./.pool: no pool "shp", expected shop, did you mean "shop"?`},
 		{"no pools", site("/: {pool: p}"), `no pool "p", expected it under pools`},
 		{"no handler", site("/: {handler: x}"), `sites.s.apps./.handler: no handler "x" in this program`},
-		{"empty pool", site("/: {pool: ''}"), "sites.s.apps./.pool: is empty, expected the name of a pool"},
-		{"empty pool for a handler", site("/: {pool: '', handler: demo}"), "sites.s.apps./.pool: is empty"},
+		{"empty pool", site("/: {pool: ''}"), "sites.s.apps./.pool: is empty,
+			expected the name of a pool"},
+		{"empty pool for a handler", site("/: {pool: '', handler: demo}"),
+			"sites.s.apps./.pool: is empty"},
 		{"no root", site("/: {static: {root: nowhere}}"), "sites.s.apps./.static.root: " + m.dir +
 			"/conf/nowhere: no such file or directory, expected a directory"},
 		{"static without root", site("/: {static: {}}"), "sites.s.apps./.static: has no root"},
@@ -125,9 +135,11 @@ func TestSiteErrors(t *testing.T) {
 		{"1xx", site("/: {respond: {status: 100}}"), `"100" is below the minimum of 200`},
 		{"media type", site("/: {respond: {content_type: 'text'}}\n      /x: {respond: {content_type: ';'}}"),
 			`";" is not a media type`},
-		{"timeouts without pool", site("/: {respond: {}, timeouts: {idle: 1s}}"), "sites.s.apps./.timeouts" +
+		{"timeouts without pool", site("/: {respond: {}, timeouts: {idle: 1s}}"),
+			"sites.s.apps./.timeouts" +
 			".idle: limits an exchange with a worker, and this app has no pool, expected it beside pool"},
-		{"prefix", site("shop: {respond: {}}"), `sites.s.apps: "shop" does not begin with /, expected a ` +
+		{"prefix", site("shop: {respond: {}}"), `sites.s.apps: "shop" does not begin with /,
+			expected a ` +
 			`path prefix such as /shop, did you mean "/shop"?`},
 		{"prefix twice", site("/a: {respond: {}}\n      /a/: {respond: {}}"), `has "/a" twice`},
 		{"dot prefix", site("/a/../b: {respond: {}}"), "has an empty or dot segment"},
@@ -140,7 +152,8 @@ func TestSiteErrors(t *testing.T) {
 		{"middleware option", "sites: {s: {middleware: [{use: compress, levle: 1}]}}", `unknown key ` +
 			`"levle" in sites.s.middleware[0], expected one of types, level, min_size, wait, vary, extra`},
 		{"middleware option's unit", "sites: {s: {middleware: [{use: compress, wait: 1}]}}",
-			`sites.s.middleware[0].wait: "1" has no unit, expected a duration such as 30s, did you mean 1s?`},
+			`sites.s.middleware[0].wait: "1" has no unit, expected a duration such as 30s,
+				did you mean 1s?`},
 		{"middleware option's size", "sites: {s: {middleware: [{use: compress, min_size: 1}]}}",
 			`min_size: "1": config: "1" has no unit`},
 		{"middleware refuses", "sites: {s: {middleware: [{use: compress, level: 10}]}}",
@@ -155,7 +168,8 @@ func TestSiteErrors(t *testing.T) {
 func TestPoolErrors(t *testing.T) {
 	m := newMachine(t)
 	for _, tt := range []struct{ desc, yaml, want string }{
-		{"nothing to run", "pools: {p: {}}\n" + minimal, "conf/weir.yaml:1:9: pools.p: has nothing to run, " +
+		{"nothing to run", "pools: {p: {}}\n" + minimal,
+			"conf/weir.yaml:1:9: pools.p: has nothing to run, " +
 			"expected command, or an app with handler and pool: p"},
 		{"empty command", "pools: {p: {command: []}}\n" + minimal, "pools.p.command: is empty"},
 		{"not found", "pools: {p: {command: [pyton3]}}\n" + minimal, "conf/weir.yaml:1:22: " +
@@ -168,7 +182,8 @@ func TestPoolErrors(t *testing.T) {
 		{"two handlers", "pools: {p: {}}\n" +
 			site("/: {handler: demo, pool: p}\n      /x: {handler: shop-api, pool: p}"),
 			"sites.s.apps./x.handler: pool p already hosts demo, expected one handler per pool"},
-		{"handler and command", "pools: {p: {command: [python3]}}\n" + site("/: {handler: demo, pool: p}"),
+		{"handler and command", "pools: {p: {command: [python3]}}\n" + site("/: {handler: demo,
+			pool: p}"),
 			"pool p runs python3 and cannot host a handler"},
 		{"concurrency below fronts", "fronts: 2\n" + pool("concurrency: 1"), "pools.p.concurrency: 1 " +
 			"slots cannot be divided among 2 fronts, expected at least as many as fronts"},
@@ -178,7 +193,8 @@ func TestPoolErrors(t *testing.T) {
 		{"keep without effect", pool("env: {keep: [A]}"), "has no effect while env.inherit is true"},
 		{"reserved", pool("env: {set: {PORT: 1}}"), "PORT is set by Weir itself"},
 		{"bad name", pool("env: {set: {'A=B': 1}}"), `"A=B" cannot be a variable`},
-		{"null value", pool("env: {set: {A: }}"), `pools.p.env.set.A: is empty, expected text ("" for an`},
+		{"null value", pool("env: {set: {A: }}"), `pools.p.env.set.A: is empty,
+			expected text ("" for an`},
 		{"env file", pool("env: {files: [no]}"), "/conf/no: no such file or directory"},
 	} {
 		wantError(t, tt.desc, m.file(tt.yaml), tt.want)
@@ -190,7 +206,8 @@ func TestCommandLineErrors(t *testing.T) {
 	set := func(sets ...string) Sources { s := m.file(minimal); s.Set = sets; return s }
 	with := func(s Sources, flags ...string) Sources { s.Flags = m.flags(flags...).Flags; return s }
 	command := func(s Sources, argv ...string) Sources { s.Command = argv; return s }
-	env := func(s Sources, kv string) Sources { s.Environ = append(slices.Clip(s.Environ), kv); return s }
+	env := func(s Sources, kv string) Sources { s.Environ = append(slices.Clip(s.Environ),
+		kv); return s }
 	for _, tt := range []struct {
 		desc string
 		s    Sources
@@ -202,11 +219,13 @@ func TestCommandLineErrors(t *testing.T) {
 			"WEIR_QUEUE_LENGTH: describes a pool, and --respond has none"},
 		{"environment's value", env(m.flags("respond", "x"), "WEIR_LOOPS=x"),
 			`WEIR_LOOPS: "x" is not a number`},
-		{"two contents", m.flags("respond", "x", "root", "."), "--respond and --root are given together, " +
+		{"two contents", m.flags("respond", "x", "root", "."),
+			"--respond and --root are given together, " +
 			"expected exactly one of --config FILE, --respond TEXT, --root DIR, -- command"},
 		{"content and command", command(m.flags("root", "."), "python3"),
 			"--root and -- python3 are given together"},
-		{"demo beyond loopback", m.flags("listen", ":80"), "nothing to serve on :80: give a command after " +
+		{"demo beyond loopback", m.flags("listen", ":80"),
+			"nothing to serve on :80: give a command after " +
 			"--, or --root, --respond or --config (the demo serves loopback only)"},
 		{"demo by host", m.flags("listen", "http://a.example:80"), "nothing to serve on :80: give"},
 		{"listen with a file", with(m.file(minimal), "config", "conf/weir.yaml", "listen", ":9"),
@@ -224,21 +243,24 @@ func TestCommandLineErrors(t *testing.T) {
 		{"hosting misspelt", command(m.flags("hosting", "inprocess"), "python3"),
 			`--hosting: "inprocess" is not known, expected in-process or out-of-process, ` +
 				`did you mean "in-process"?`},
-		{"hosting the demo", m.flags("hosting", "in-process"), "--hosting: the demo runs both ways at once"},
+		{"hosting the demo", m.flags("hosting", "in-process"),
+			"--hosting: the demo runs both ways at once"},
 		{"hosting a text", m.flags("hosting", "out-of-process", "respond", "x"),
 			"--hosting: --respond is answered in-process"},
 		{"dispatch", command(m.flags("dispatch", "handoff"), "python3"),
 			`--dispatch: "handoff" is not known, expected http`},
 		{"command not found", command(m.flags(), "pyton3"),
 			`-- pyton3: command "pyton3" not found in PATH`},
-		{"no file", m.flags("config", "nowhere.yaml"), "--config: no such file or directory: nowhere.yaml"},
+		{"no file", m.flags("config", "nowhere.yaml"),
+			"--config: no such file or directory: nowhere.yaml"},
 		{"flag twice", m.flags("respond", "x", "loops", "1", "loops", "2"), "--loops: is given twice"},
 		{"set", set("timeouts.header=5"), `--set timeouts.header: "5" has no unit`},
 		{"a flag that is not in the table", m.flags("respond", "x", "lisen", ":1"),
 			`--lisen: is not a flag, did you mean "--listen"?`},
 		{"set without =", set("timeouts.header"), `--set: "timeouts.header" has no =`},
 		{"set nothing", set("=1"), `--set: "=1" has an empty segment`},
-		{"set unknown", set("timeouts.heder=5s"), `--set: unknown key "heder" in timeouts, expected one ` +
+		{"set unknown", set("timeouts.heder=5s"), `--set: unknown key "heder" in timeouts,
+			expected one ` +
 			`of header, keepalive, drain_delay, drain, did you mean "header"?`},
 		{"set a group", set("timeouts=5s"), `--set timeouts: is "5s", expected a mapping of`},
 		{"set below a value", set("loops.x=5"), "--set loops: is a mapping"},

@@ -64,8 +64,8 @@ func (e Explained) Text() string {
 	return b.String()
 }
 
-// ExplainYAML is the whole configuration as a file, each value with its origin as a comment. Loading it
-// gives the same configuration.
+// ExplainYAML is the whole configuration as a file, each value with its origin as a comment.
+// Loading it gives the same configuration.
 func ExplainYAML(l *Loaded) []byte {
 	doc := l.node(path{}, reflect.ValueOf(&l.Config).Elem())
 	if doc == nil {
@@ -113,7 +113,8 @@ func (l *Loaded) leaf(p path, v reflect.Value) *yaml.Node {
 	}
 	_, given := l.origins[p.key]
 	k := row(p.pattern)
-	if !given && v.Kind() != reflect.Bool && (v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0) {
+	empty := v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0
+	if !given && v.Kind() != reflect.Bool && empty {
 		return nil
 	}
 	var n *yaml.Node

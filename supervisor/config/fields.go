@@ -103,7 +103,8 @@ func (k *Key) expectation(t reflect.Type) string {
 	panic(fmt.Sprintf("config: key %s of type %v says not what it expects", k.Path, t))
 }
 
-// namedAt is the element of the named list v called name, appended with its defaults if there is none.
+// namedAt is the element of the named list v called name, appended with its defaults if there is
+// none.
 func namedAt(v reflect.Value, name string, defaults func(reflect.Value)) reflect.Value {
 	at := nameField(v.Type().Elem())
 	for i := range v.Len() {

@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -55,4 +56,22 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("sites = %+v; want %+v", again.Config.Sites, l.Config.Sites)
 		}
 	})
+}
+
+// A file of the largest number of pools loads in bounded work: no list is walked per item and default.
+func TestLoadLargest(t *testing.T) {
+	if testing.Short() {
+		t.Skip("loads thousands of pools")
+	}
+	m := newMachine(t)
+	var b strings.Builder
+	b.WriteString(minimal + "pools:\n")
+	for i := range namedMax {
+		fmt.Fprintf(&b, "  p%d: {command: [python3]}\n", i)
+	}
+	if got := len(mustLoad(t, m.file(b.String())).Config.Pools); got != namedMax {
+		t.Errorf("loaded %d pools; want %d", got, namedMax)
+	}
+	b.WriteString("  more: {command: [python3]}\n")
+	wantError(t, "one more", m.file(b.String()), "pools: has 4097 entries, expected at most 4096")
 }

@@ -26,7 +26,8 @@ func (r Reload) String() string { return [...]string{"live", "workers", "restart
 // MarshalText is String.
 func (r Reload) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// Key is one row of the schema. Rows exist for every value that a file may hold, and for nothing else.
+// Key is one row of the schema. Rows exist for every value that a file may hold, and for nothing
+// else.
 type Key struct {
 	Path    string   // a * stands for a name, [] for the items of a list
 	Default string   // as a file would say it; "" = none

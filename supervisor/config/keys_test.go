@@ -15,7 +15,8 @@ func TestKeysTable(t *testing.T) {
 	}
 	for _, k := range keys {
 		if k.Doc == "" || k.Expected() == "" || !strings.HasSuffix(k.Doc, ".") {
-			t.Errorf("key %s: doc %q, expected %q; want both, the doc a sentence", k.Path, k.Doc, k.Expected())
+			t.Errorf("key %s: doc %q, expected %q; want both, the doc a sentence", k.Path, k.Doc,
+				k.Expected())
 		}
 		if strings.HasPrefix(k.Path, "pools.*.env") && k.Reload != Workers {
 			t.Errorf("key %s: reload %v; want workers", k.Path, k.Reload)

@@ -5,7 +5,7 @@ const (
 	fileBytesMax    = 1 << 20 // of a configuration file
 	nodesMax        = 100_000 // YAML nodes visited, aliases expanded: an alias bomb ends here
 	depthMax        = 32      // nesting, aliases expanded: a cycle ends here
-	namedMax        = 10_000  // sites, pools, listeners, apps of one site
+	namedMax        = 4096    // sites, pools, listeners, apps of one site
 	errorsMax       = 100     // reported; the rest is counted
 	nameBytesMax    = 63      // of a site's or pool's name, which becomes part of a path
 	unixPathMax     = 107     // bytes of a Unix socket's path (sun_path without its NUL)

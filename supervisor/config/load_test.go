@@ -43,7 +43,8 @@ func (registry) Handler(name string) bool {
 	return name == DemoHandler || name == DemoWorkerHandler || name == "shop-api"
 }
 
-// machine is a directory with a program, a site root and an environment whose PATH holds the program.
+// machine is a directory with a program, a site root and an environment whose PATH holds the
+// program.
 type machine struct {
 	dir     string
 	environ []string
@@ -71,7 +72,8 @@ func newMachine(t testing.TB) machine {
 
 // file is the sources of a configuration file.
 func (m machine) file(yaml string) Sources {
-	return Sources{File: "conf/weir.yaml", Content: []byte(yaml), Dir: m.dir, Environ: m.environ, CPUs: 4}
+	return Sources{File: "conf/weir.yaml", Content: []byte(yaml), Dir: m.dir, Environ: m.environ,
+		CPUs: 4}
 }
 
 // flags is the sources of a command line: name, value, name, value …
@@ -161,7 +163,8 @@ func TestLoadResolves(t *testing.T) {
 		{"prefix without slash", app(5).Prefix, "/go2"},
 		{"content type", app(3).Respond.ContentType, "text/plain; charset=utf-8"},
 		{"widest", c.WidestLimits(), AppLimits{8192, 32768, 100, 1 << 30}},
-		{"listeners", names(c.Listeners), []string{":8080", "127.0.0.1:8081", "unix:" + conf + "/shop.sock"}},
+		{"listeners", names(c.Listeners), []string{":8080", "127.0.0.1:8081", "unix:" + conf +
+			"/shop.sock"}},
 		{"listener options", c.Listeners[0].Backlog, 128},
 		{"listener default", c.Listeners[1].Backlog, 4096},
 		{"unix mode from the binding", c.Listeners[2].Mode, Mode(0o660)},

@@ -95,8 +95,8 @@ func quoteSegment(s string) string {
 	return s
 }
 
-// splitPath splits a key path at dots; a segment in double quotes may hold any byte. It returns what
-// follows an unquoted '=' as rest.
+// splitPath splits a key path at dots; a segment in double quotes may hold any byte. It returns
+// what follows an unquoted '=' as rest.
 func splitPath(s string) (segments []string, rest string, hasRest bool, err error) {
 	for {
 		var seg string

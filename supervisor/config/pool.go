@@ -134,7 +134,7 @@ const (
 // UpstreamTimeouts are the clocks of one request to a worker.
 type UpstreamTimeouts struct {
 	Connect   Duration `json:"connect"`
-	FirstByte Duration `json:"first_byte"` // from the last request byte sent to the first of the answer
+	FirstByte Duration `json:"first_byte"` // from the last request byte to the answer's first
 	Idle      Duration `json:"idle"`       // between bytes, either way
 	Total     Duration `json:"total"`
 }

@@ -14,7 +14,8 @@ import (
 type Registry interface {
 	// Middleware returns the options struct of a middleware, by value, holding its defaults; nil for
 	// one without options. Its fields are named by their yaml tag, else their json tag, else the
-	// field's name in snake case. If the struct or a pointer to it has Validate() error, that is asked.
+	// field's name in snake case. If the struct or a pointer to it has Validate() error, that is
+	// asked.
 	Middleware(name string) (optionsPrototype any, ok bool)
 	MiddlewareNames() []string
 	Handler(name string) bool

@@ -119,8 +119,8 @@ func inherit[T any](r *resolver, key, from string, dst *T, v T) {
 	}
 }
 
-// resolveListeners makes one listener per address that bindings use. An IP address whose port is also
-// bound by a wildcard shares the wildcard's socket, for the kernel refuses both.
+// resolveListeners makes one listener per address that bindings use. An IP address whose port is
+// also bound by a wildcard shares the wildcard's socket, for the kernel refuses both.
 func (r *resolver) resolveListeners() {
 	options := map[string]Listener{}
 	for _, l := range r.c.Listeners {

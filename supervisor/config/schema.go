@@ -2,8 +2,8 @@ package config
 
 import "net/netip"
 
-// Config is a whole, resolved configuration. Field tags name the YAML keys; keys.go holds each key's
-// default, accepted values and meaning. Lists of named things keep the order of the file.
+// Config is a whole, resolved configuration. Field tags name the YAML keys; keys.go holds each
+// key's default, accepted values and meaning. Lists of named things keep the order of the file.
 type Config struct {
 	Loops          Count          `json:"loops"`           // event loops per front, >= 1
 	Fronts         int            `json:"fronts"`          // front processes, >= 1
@@ -160,8 +160,8 @@ func (c *Config) Listener(address string) (*Listener, bool) {
 	return nil, false
 }
 
-// WidestLimits is, for each limit that an app may set, the largest in force anywhere: what the parser
-// must let through before a request's app is known.
+// WidestLimits is, for each limit that an app may set, the largest in force anywhere: what the
+// parser must let through before a request's app is known.
 func (c *Config) WidestLimits() AppLimits {
 	l := c.Limits
 	w := AppLimits{RequestLine: l.RequestLine, Head: l.Head, Fields: l.Fields, Body: l.Body}

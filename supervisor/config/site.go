@@ -60,7 +60,7 @@ type Middleware struct {
 // response or a handler of this binary answers; Pool and Handler together host the handler
 // out-of-process.
 type App struct {
-	Prefix   string           `json:"prefix" config:"name"` // begins with /; no trailing / but "/" itself
+	Prefix   string           `json:"prefix" config:"name"` // "/", or "/a/b" without a trailing /
 	Pool     string           `json:"pool"`
 	Static   Static           `json:"static"`
 	Respond  Respond          `json:"respond"`

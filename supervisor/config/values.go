@@ -12,8 +12,8 @@ import (
 	yaml "go.yaml.in/yaml/v4"
 )
 
-// bindScalar parses the text of n into v by v's type and the bounds of its row. The text is taken as
-// written: YAML's own idea of off, 0660 or 1e3 plays no part.
+// bindScalar parses the text of n into v by v's type and the bounds of its row. The text is taken
+// as written: YAML's own idea of off, 0660 or 1e3 plays no part.
 func (b *binder) bindScalar(p path, n *yaml.Node, v reflect.Value) bool {
 	k := row(p.pattern)
 	if n.Kind != yaml.ScalarNode || isNull(n) {
