@@ -107,18 +107,18 @@ func run(ctx context.Context, o options) error {
 	}
 	b, err := newBench(ctx, o)
 	if err != nil {
-		return err
+		return orInterrupted(ctx, err)
 	}
 	defer b.close()
 	b.printSetting()
 	if err := b.findSubjects(ctx); err != nil {
-		return err
+		return orInterrupted(ctx, err)
 	}
 	invalid := 0
 	for _, sc := range chosen {
 		s, err := b.measure(ctx, sc)
 		if ctx.Err() != nil {
-			return errors.New("bench: interrupted, nothing written")
+			return orInterrupted(ctx, err)
 		}
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "%s: %v\n", sc.name, err)
@@ -138,6 +138,14 @@ func run(ctx context.Context, o options) error {
 		return fmt.Errorf("bench: %d rows or scenarios are invalid", invalid)
 	}
 	return nil
+}
+
+// orInterrupted says so where ^C is the reason for err, whatever it was that noticed.
+func orInterrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errors.New("bench: interrupted, nothing written")
+	}
+	return err
 }
 
 func (b *bench) measure(ctx context.Context, sc scenario) (result.Scenario, error) {

@@ -33,7 +33,7 @@ func findNginx(ctx context.Context, _ *bench) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &subject{name: "nginx", version: strings.TrimPrefix(version, "nginx version: "),
+	return &subject{name: "nginx", version: strings.TrimPrefix(version, "nginx version: nginx/"),
 		modes: []mode{modeHello, modeStatic, modeProxy},
 		launch: func(b *bench, s setup) (launch, error) {
 			text := nginxConfig(b, s)
@@ -85,12 +85,18 @@ func findHAProxy(ctx context.Context, _ *bench) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &subject{name: "haproxy", version: version, modes: []mode{modeHello, modeProxy},
+	return &subject{name: "haproxy", version: haproxyVersion(version), modes: []mode{modeHello, modeProxy},
 		launch: func(b *bench, s setup) (launch, error) {
 			text := haproxyConfig(b, s)
 			file, err := configured(s, "haproxy.cfg", text)
 			return launch{path: path, config: text, args: []string{"-db", "-f", file}}, err
 		}}, nil
+}
+
+// haproxyVersion picks the version out of "HAProxy version VERSION DATE - https://haproxy.org/".
+func haproxyVersion(line string) string {
+	v, _, _ := strings.Cut(strings.TrimPrefix(line, "HAProxy version "), " ")
+	return v
 }
 
 func haproxyConfig(b *bench, s setup) string {
@@ -121,7 +127,7 @@ func findH2O(ctx context.Context, _ *bench) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &subject{name: "h2o", version: version, modes: []mode{modeHello, modeStatic, modeProxy},
+	return &subject{name: "h2o", version: strings.TrimPrefix(version, "h2o version "), modes: []mode{modeHello, modeStatic, modeProxy},
 		launch: func(b *bench, s setup) (launch, error) {
 			text := h2oConfig(b, s)
 			file, err := configured(s, "h2o.conf", text)

@@ -26,12 +26,19 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		fmt.Println("started")
-		select {}
+		waitForEver()
 	case "child":
 		signal.Ignore(syscall.SIGTERM)
-		select {}
+		waitForEver()
 	}
 	os.Exit(m.Run())
+}
+
+// waitForEver waits for a signal that nobody sends; select{} would count as a deadlock.
+func waitForEver() {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP)
+	<-c
 }
 
 // wantSoon waits for something that another process does.

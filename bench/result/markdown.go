@@ -49,11 +49,7 @@ func (r *Report) writeSubjects(b *strings.Builder) {
 	b.WriteString("\n## Subjects\n\n")
 	var lines [][]string
 	for _, s := range r.Subjects {
-		probe := "passed"
-		if s.EngineOnly() {
-			probe = "engine only; failed: " + s.FailedNames()
-		}
-		lines = append(lines, []string{s.Name, s.Version, probe})
+		lines = append(lines, []string{s.Name, s.Version, s.Verdict()})
 	}
 	writeTable(b, []string{"subject", "version", "parity probe"}, lines)
 	for _, a := range r.Absent {

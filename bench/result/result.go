@@ -54,13 +54,25 @@ type Named struct {
 type Subject struct {
 	Name    string            `json:"name"`
 	Version string            `json:"version"`
-	Failed  []string          `json:"probe_failures"` // empty: it passed the parity probe
+	Probed  bool              `json:"probed"`
+	Failed  []string          `json:"probe_failures"` // of the parity probe; empty: it passed
 	Head    string            `json:"answer_head"`    // of the fixed answer, as sent
 	Configs map[string]string `json:"configs"`        // by mode: arguments and configuration file
 }
 
 // EngineOnly reports that s failed the parity probe: its numbers are an engine's, not a server's.
 func (s Subject) EngineOnly() bool { return len(s.Failed) > 0 }
+
+// Verdict is how s came through the parity probe, in words.
+func (s Subject) Verdict() string {
+	switch {
+	case !s.Probed:
+		return "not probed"
+	case s.EngineOnly():
+		return "engine only; failed: " + s.FailedNames()
+	}
+	return "passed"
+}
 
 // FailedNames lists the probes that s failed, without what went wrong in each.
 func (s Subject) FailedNames() string {

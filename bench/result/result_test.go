@@ -43,8 +43,9 @@ func sampleReport() *Report {
 	failing := rounds(50)
 	failing[0].Errors = 3
 	return &Report{Commit: "abc1234", Machine: Machine{CPU: "Example CPU", CPUs: 2},
-		Subjects: []Subject{{Name: "weir"}, {Name: "floor", Failed: []string{"HEAD (no)", "404 (200)"},
-			Configs: map[string]string{"hello": "floor -listen X"}}},
+		Subjects: []Subject{{Name: "weir", Probed: true},
+			{Name: "weir-demo"}, {Name: "floor", Probed: true, Failed: []string{"HEAD (no)", "404 (200)"},
+				Configs: map[string]string{"hello": "floor -listen X"}}},
 		Absent: []Named{{"h2o", "not installed"}},
 		Scenarios: []Scenario{
 			{Name: "keepalive-64", Text: "a & b", Unit: LoadUnit, Rows: []Row{
@@ -120,7 +121,8 @@ func TestMarkdown(t *testing.T) {
 	for _, want := range []string{"commit abc1234", "![CPU time per request](chart.svg)",
 		"\n## keepalive-64\n\na & b\n\n| subject | CPU-µs/request | min–max |",
 		"| keepalive-64 | weir | ≤ 0.98 × nginx | 0.524 | met |",
-		"| floor |  | engine only; failed: HEAD, 404 |", "Absent: h2o: not installed",
+		"| floor |  | engine only; failed: HEAD, 404 |", "| weir |  | passed |",
+		"| weir-demo |  | not probed |", "Absent: h2o: not installed",
 		"<details><summary>floor, hello</summary>"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("Markdown lacks %q:\n%s", want, text)
