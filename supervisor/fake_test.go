@@ -1,0 +1,282 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"weir/supervisor/config"
+)
+
+// fakeEnv is env and Link in one: it records, and its clock stands.
+type fakeEnv struct {
+	t     time.Time
+	calls []string
+}
+
+func (f *fakeEnv) note(format string, a ...any) { f.calls = append(f.calls, fmt.Sprintf(format, a...)) }
+
+func (f *fakeEnv) now() time.Time                       { return f.t }
+func (f *fakeEnv) jitter(d time.Duration) time.Duration { return d }
+func (f *fakeEnv) spawn(w WorkerRef, _ *PoolConfig)     { f.note("spawn %d", w.N) }
+func (f *fakeEnv) examine(w WorkerRef)                  { f.note("examine %d", w.N) }
+func (f *fakeEnv) recheck(w WorkerRef, _ Endpoint)      { f.note("recheck %d", w.N) }
+func (f *fakeEnv) lines(WorkerRef) []string             { return nil }
+func (f *fakeEnv) forget(w WorkerRef)                   { f.note("forget %d", w.N) }
+func (f *fakeEnv) signal(w WorkerRef, kill bool) {
+	if kill {
+		f.note("SIGKILL %d", w.N)
+	} else {
+		f.note("SIGTERM %d", w.N)
+	}
+}
+
+func (f *fakeEnv) PoolAvailable(_ string, a Availability) {
+	f.note("%s", [...]string{"available", "failed", "stopped", "disabled"}[a])
+}
+func (f *fakeEnv) WorkerReady(w WorkerRef, e Endpoint) { f.note("ready %d %d", w.N, e.Concurrency) }
+func (f *fakeEnv) WorkerDrain(w WorkerRef)             { f.note("drain %d", w.N) }
+func (f *fakeEnv) WorkerGone(w WorkerRef)              { f.note("gone %d", w.N) }
+
+// machine drives one pool without processes, in the words of the life of workers. Its test's goroutine
+// is the main loop.
+type machine struct {
+	*testing.T
+	env *fakeEnv
+	ps  *Pools
+	p   *Pool
+}
+
+// newMachine has a pool "shop" with one worker wanted, stopped.
+func newMachine(t *testing.T, change func(*PoolConfig)) *machine {
+	t.Helper()
+	m := &machine{T: t, env: &fakeEnv{t: time.Unix(1e9, 0)}}
+	m.ps = newPools(PoolsOptions{Link: m.env})
+	m.ps.env = m.env
+	c := PoolConfig{Name: "shop", Command: []string{"app"}, Concurrency: 8}
+	if change != nil {
+		change(&c)
+	}
+	m.p = m.ps.add(c)
+	m.env.calls = nil
+	return m
+}
+
+// started is newMachine with the pool started and its workers spawned: 1 to Workers.
+func started(t *testing.T, change func(*PoolConfig)) *machine {
+	t.Helper()
+	m := newMachine(t, change)
+	m.p.event(evPoolStart, m.env.t)
+	m.p.settle(m.env.t)
+	for n := range m.p.workers {
+		m.happens(n, evSpawned)
+	}
+	m.env.calls = nil
+	return m
+}
+
+// happens brings an event to worker n, as the loop does.
+func (m *machine) happens(n uint64, kind workerEvent) {
+	m.Helper()
+	e := event{worker: WorkerRef{"shop", n}, kind: kind, text: "test"}
+	switch kind {
+	case evSpawned:
+		e.pid = int(1000 + n)
+	case evReady:
+		e.endpoint = Endpoint{Network: "unix", Address: "/s"}
+	case evSpawnFailed:
+		e.err = fmt.Errorf("spawn: %w", ErrCommandNotFound)
+	case evExited:
+		e.exit = ExitStatus{How: "exit status 1"}
+	}
+	m.ps.dispatch(&e, m.env.t)
+}
+
+// later moves the clock and lets clocks ring, each at its own time.
+func (m *machine) later(d time.Duration) {
+	end := m.env.t.Add(d)
+	for {
+		at := m.ps.next()
+		if at.IsZero() || at.After(end) {
+			break
+		}
+		if at.After(m.env.t) {
+			m.env.t = at
+		}
+		m.ps.turn(nil)
+	}
+	m.env.t = end
+	m.ps.turn(nil)
+}
+
+// want checks what was asked for since the last want, in order.
+func (m *machine) want(why string, calls ...string) {
+	m.Helper()
+	if !slices.Equal(m.env.calls, calls) {
+		m.Errorf("%s: calls %q; want %q", why, m.env.calls, calls)
+	}
+	m.env.calls = nil
+}
+
+func (m *machine) wantState(why string, want PoolState) {
+	m.Helper()
+	if m.p.state != want {
+		m.Errorf("%s: pool is %s; want %s", why, m.p.state, want)
+	}
+}
+
+// workerSteps is the worker's table as behaviour: what each event does in each state.
+// "state: calls"; "bug" panics.
+var workerSteps = map[WorkerState]map[workerEvent]string{
+	WorkerStarting: {
+		evSpawned: "starting", evSpawnFailed: "gone: forget 1", evReady: "ready: ready 1 8",
+		evReadyLate: "starting: examine 1", evExamined: "stopping: SIGKILL 1",
+		evStopNotice: "stopping: SIGTERM 1", evServed: "starting", evRefused: "starting",
+		evUnserving: "starting", evHung: "starting", evDrain: "stopping: SIGTERM 1",
+		evDrained: "starting", evDrainLate: "bug", evStopLate: "bug", evKillLate: "bug",
+		evKill: "stopping: SIGKILL 1", evExited: "gone: forget 1",
+	},
+	WorkerReady: {
+		evSpawned: "bug", evSpawnFailed: "bug", evReady: "ready", evReadyLate: "bug",
+		evExamined: "ready", evStopNotice: "draining: drain 1", evServed: "ready",
+		evRefused: "ready: recheck 1", evUnserving: "stopping: drain 1, SIGTERM 1",
+		evHung: "stopping: drain 1, SIGTERM 1", evDrain: "draining: drain 1", evDrained: "ready",
+		evDrainLate: "bug", evStopLate: "bug", evKillLate: "bug",
+		evKill: "stopping: drain 1, SIGKILL 1", evExited: "gone: gone 1, forget 1",
+	},
+	WorkerDraining: {
+		evSpawned: "bug", evSpawnFailed: "bug", evReady: "draining", evReadyLate: "bug",
+		evExamined: "draining", evStopNotice: "draining", evServed: "draining",
+		evRefused: "draining", evUnserving: "draining", evHung: "stopping: SIGTERM 1",
+		evDrain: "draining", evDrained: "stopping: SIGTERM 1",
+		evDrainLate: "stopping: SIGTERM 1", evStopLate: "bug", evKillLate: "bug",
+		evKill: "stopping: SIGKILL 1", evExited: "gone: gone 1, forget 1",
+	},
+	WorkerStopping: {
+		evSpawned: "stopping: SIGTERM 1", evSpawnFailed: "gone: forget 1", evReady: "stopping",
+		evReadyLate: "bug", evExamined: "stopping", evStopNotice: "stopping",
+		evServed: "stopping", evRefused: "stopping", evUnserving: "stopping", evHung: "stopping",
+		evDrain: "stopping", evDrained: "stopping", evDrainLate: "bug",
+		evStopLate: "stopping: SIGKILL 1", evKillLate: "stopping: SIGKILL 1",
+		evKill: "stopping: SIGKILL 1", evExited: "gone: gone 1, forget 1",
+	},
+	WorkerGone: {
+		evSpawned: "bug", evSpawnFailed: "bug", evReady: "gone", evReadyLate: "bug",
+		evExamined: "gone", evStopNotice: "gone", evServed: "gone", evRefused: "gone",
+		evUnserving: "gone", evHung: "gone", evDrain: "gone", evDrained: "gone",
+		evDrainLate: "bug", evStopLate: "bug", evKillLate: "bug", evKill: "gone", evExited: "bug",
+	},
+}
+
+func TestWorkerTable(t *testing.T) {
+	path := []workerEvent{evReady, evDrain, evDrained, evExited} // from state to state
+	for s := range workerStateCount {
+		for e := range workerEventCount {
+			want, ok := workerSteps[s][e]
+			if !ok {
+				t.Errorf("%s, %s: no expectation", s, e)
+				continue
+			}
+			m := started(t, func(c *PoolConfig) { c.RapidFail.Failures = config.CountOff })
+			w := m.p.workers[1]
+			way := path[:s]
+			if s == WorkerStopping && (e == evSpawnFailed || e == evSpawned) {
+				way = []workerEvent{evDrain} // it was never ready
+			}
+			for _, step := range way {
+				w.handle(&event{kind: step}, m.env.t)
+			}
+			m.env.calls = nil
+			if got := stepOf(m, w, e); got != want {
+				t.Errorf("%s, %s: %s; want %s", s, e, got, want)
+			}
+		}
+	}
+}
+
+// stepOf is what e does to w, in the form of workerSteps.
+func stepOf(m *machine, w *worker, e workerEvent) (got string) {
+	defer func() {
+		if v := recover(); v != nil {
+			if !strings.Contains(fmt.Sprint(v), "cannot happen") {
+				panic(v)
+			}
+			got = "bug"
+		}
+	}()
+	w.handle(&event{kind: e, err: errors.New("no process"), pid: 7}, m.env.t)
+	got = w.state.String()
+	if len(m.env.calls) > 0 {
+		got += ": " + strings.Join(m.env.calls, ", ")
+	}
+	return got
+}
+
+// poolSteps is the pool's table as behaviour, in the form of workerSteps.
+var poolSteps = map[PoolState]map[poolEvent]string{
+	PoolStopped: {
+		evPoolStart: "starting: available, spawn 1", evPoolStop: "stopped", evPoolUp: "stopped",
+		evPoolDown: "stopped", evPoolRapid: "stopped", evPoolProbe: "stopped",
+		evPoolEmpty: "stopped",
+	},
+	PoolStarting: {
+		evPoolStart: "starting", evPoolStop: "starting: stopped, SIGTERM 1", evPoolUp: "running",
+		evPoolDown: "starting", evPoolRapid: "failed: failed", evPoolProbe: "starting",
+		evPoolEmpty: "stopped",
+	},
+	PoolRunning: {
+		evPoolStart: "running", evPoolStop: "starting: stopped, drain 1", evPoolUp: "running",
+		evPoolDown: "starting", evPoolRapid: "failed: failed", evPoolProbe: "running",
+		evPoolEmpty: "stopped",
+	},
+	PoolFailed: {
+		evPoolStart: "starting: available, spawn 2", evPoolStop: "stopped: stopped",
+		evPoolUp: "running: available, spawn 2", evPoolDown: "failed", evPoolRapid: "failed",
+		evPoolProbe: "failed: spawn 2", evPoolEmpty: "stopped",
+	},
+}
+
+func TestPoolTable(t *testing.T) {
+	for s := range poolStateCount {
+		for e := range poolEventCount {
+			want, ok := poolSteps[s][e]
+			if !ok {
+				t.Errorf("%s, %s: no expectation", s, e)
+				continue
+			}
+			m := poolIn(t, s)
+			m.p.event(e, m.env.t)
+			if m.p.state != PoolStopped && e != evPoolEmpty {
+				m.p.settle(m.env.t)
+			}
+			got := m.p.state.String()
+			if len(m.env.calls) > 0 {
+				got += ": " + strings.Join(m.env.calls, ", ")
+			}
+			if got != want {
+				t.Errorf("%s, %s: %s; want %s", s, e, got, want)
+			}
+		}
+	}
+}
+
+// poolIn brings a pool into a state by what happens to its worker.
+func poolIn(t *testing.T, s PoolState) *machine {
+	t.Helper()
+	if s == PoolStopped {
+		return newMachine(t, nil)
+	}
+	m := started(t, func(c *PoolConfig) { c.RapidFail.Failures = 1 })
+	switch s {
+	case PoolRunning:
+		m.happens(1, evReady)
+	case PoolFailed:
+		m.happens(1, evExited)
+	}
+	m.wantState("set up", s)
+	m.env.calls = nil
+	return m
+}
