@@ -54,9 +54,10 @@ func (d *ChunkDecoder) Reset() {
 // Done says that the body is complete: Next consumes nothing any more.
 func (d *ChunkDecoder) Done() bool { return d.state == chunkDone }
 
-// Next decodes from the start of b until it has data to return, the body ends, or b does. It consumed
-// n bytes of b, data among them; data aliases b and is empty if there is none yet. Call it again with
-// what follows the n bytes. n is 0 only if b is empty, the body is complete, or err is set.
+// Next decodes from the start of b until it has data to return, the body ends, or b does. It
+// consumed n bytes of b, data among them; data aliases b and is empty if there is none yet. Call it
+// again with what follows the n bytes. n is 0 only if b is empty, the body is complete, or err is
+// set.
 //
 // Errors are the Err values of this package; the message cannot be continued then.
 //
@@ -170,8 +171,8 @@ func (d *ChunkDecoder) countExtension() *ParseError {
 
 // stepExtension takes one byte of an extension.
 //
-// RFC 9112 section 7.1.1: chunk-ext = *( ";" chunk-ext-name [ "=" chunk-ext-val ] ), the name a token,
-// the value a token or a quoted-string.
+// RFC 9112 section 7.1.1: chunk-ext = *( ";" chunk-ext-name [ "=" chunk-ext-val ] ), the name a
+// token, the value a token or a quoted-string.
 func (d *ChunkDecoder) stepExtension(c byte) *ParseError {
 	class := classes[c]
 	next := d.state
@@ -207,8 +208,8 @@ func (d *ChunkDecoder) stepExtension(c byte) *ParseError {
 	return d.countExtension()
 }
 
-// Fields in a trailer section. Those that frame, route or end at this hop contradict the head and are
-// an error; those that change how a message already under way is read are dropped, as RFC 9110
+// Fields in a trailer section. Those that frame, route or end at this hop contradict the head and
+// are an error; those that change how a message already under way is read are dropped, as RFC 9110
 // section 6.5.1 asks of a recipient that did not expect them.
 var (
 	trailerRefused = hopByHop | setOf(Host, ContentLength, Trailer, Expect)
@@ -251,8 +252,8 @@ func (d *ChunkDecoder) trailerLine(b []byte) (n int, err *ParseError) {
 	return n, nil
 }
 
-// Trailers iterates over the trailer fields of a complete body, without the dropped ones. The slices
-// are valid until Reset.
+// Trailers iterates over the trailer fields of a complete body, without the dropped ones. The
+// slices are valid until Reset.
 func (d *ChunkDecoder) Trailers() iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		if d.state != chunkDone {

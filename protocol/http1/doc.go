@@ -3,12 +3,12 @@
 // sockets, no clocks and no policy.
 //
 // There are no leniency flags. Whatever two implementations could read differently is an error, so
-// that the front and a worker (or a proxy before us) never disagree on where a message ends, whom it
-// is for, or what a field says. Stricter than RFC 9112, on purpose:
+// that the front and a worker (or a proxy before us) never disagree on where a message ends, whom
+// it is for, or what a field says. Stricter than RFC 9112, on purpose:
 //
 //   - A bare LF ends no line (section 2.2 permits it), and neither does a bare CR.
-//   - One empty line before a request line is skipped (section 2.2 asks for "at least one"); a second
-//     one is an error.
+//   - One empty line before a request line is skipped (section 2.2 asks for "at least one"); a
+//     second one is an error.
 //   - obs-fold (section 5.2), white space before a colon and an empty field name are errors.
 //   - Content-Length: digits, once. A repeated one is an error even where the values agree.
 //   - Transfer-Encoding: exactly "chunked", once, only in HTTP/1.1, never beside Content-Length.
@@ -26,6 +26,7 @@
 // # Errors on partial input
 //
 // An error is raised at the earliest byte at which it is certain and which does not depend on how
-// the bytes were split: a bad line when its LF is there, a limit when it is exceeded, contradictions
-// between fields when the head is complete, bytes that are no HTTP at all within the method.
+// the bytes were split: a bad line when its LF is there, a limit when it is exceeded,
+// contradictions between fields when the head is complete, bytes that are no HTTP at all within the
+// method.
 package http1

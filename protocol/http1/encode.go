@@ -41,8 +41,8 @@ func AppendRequestLine[M, T text](dst []byte, method M, target T) ([]byte, error
 }
 
 // AppendField appends one field line. If name is no token or value holds a control character, dst
-// is returned as it was, with ErrEncodeName or ErrEncodeValue: neither a line end nor a NUL that came
-// in with somebody's data gets out (response splitting).
+// is returned as it was, with ErrEncodeName or ErrEncodeValue: neither a line end nor a NUL that
+// came in with somebody's data gets out (response splitting).
 //
 // Hot path: per field of a response. No allocation: TestEncodeAllocs.
 func AppendField[N, V text](dst []byte, name N, value V) ([]byte, error) {

@@ -15,8 +15,8 @@ type field struct {
 	inConn      bool // named by a Connection field; settled when the head is complete
 }
 
-// head is what request and response heads share: the fields, their index, and how far a partial head
-// got. It holds offsets only, so that the bytes may move ([Request.Rebase]).
+// head is what request and response heads share: the fields, their index, and how far a partial
+// head got. It holds offsets only, so that the bytes may move ([Request.Rebase]).
 type head struct {
 	b      []byte // of the last successful Parse
 	fields []field
@@ -61,59 +61,57 @@ func (h *head) stillPartial(b []byte, seen int, l *Limits) bool {
 //
 // RFC 9112 section 5: field-line = field-name ":" OWS field-value OWS.
 func (h *head) fieldLines(b []byte, fieldsMax int) (end int, err *ParseError) {
-	i, fields := h.line, h.fields
+	i := h.line
 	for {
 		if i+1 < len(b) && b[i] == '\r' && b[i+1] == '\n' {
-			h.fields = fields
 			return i + 2, nil
 		}
+		h.line = i
 		colon, known := fieldName(b, i)
 		if colon < 0 {
-			break
+			return 0, h.badLine(b, i, fieldsMax)
 		}
 		v := colon + 1
 		for v < len(b) && (b[v] == ' ' || b[v] == '\t') {
 			v++
 		}
 		e := scanValue(b, v)
-		if e+1 >= len(b) || b[e] != '\r' || b[e+1] != '\n' || len(fields) >= fieldsMax {
-			break
+		if e+1 >= len(b) || b[e] != '\r' || b[e+1] != '\n' || len(h.fields) >= fieldsMax {
+			return 0, h.badLine(b, i, fieldsMax)
 		}
 		next := e + 2
 		for e > v && (b[e-1] == ' ' || b[e-1] == '\t') {
 			e--
 		}
 		if known != Unknown {
-			h.note(known, len(fields))
+			h.note(known)
 		}
-		if len(fields) == cap(fields) {
-			fields = growFields(fields)
+		if len(h.fields) == cap(h.fields) {
+			h.growFields()
 		}
-		fields = fields[:len(fields)+1]
+		h.fields = h.fields[:len(h.fields)+1]
 		// Written in place: a composite literal is built piecewise and then copied whole, which
-		// stalls on store forwarding (10 ns a field).
-		f := &fields[len(fields)-1]
+		// stalls on store forwarding.
+		f := &h.fields[len(h.fields)-1]
 		f.name, f.value, f.valueLen = uint32(i), uint32(v), uint32(e-v)
 		f.nameLen, f.known, f.inConn = uint16(colon-i), known, false
 		i = next
 	}
-	h.line, h.fields = i, fields
-	return 0, h.badLine(b, i, fieldsMax)
 }
 
 // growFields makes room for more fields; it is kept from head to head.
-func growFields(fields []field) []field {
-	return slices.Grow(fields, max(fieldsRoomMin, len(fields)))
+func (h *head) growFields() {
+	h.fields = slices.Grow(h.fields, max(fieldsRoomMin, len(h.fields)))
 }
 
-// note indexes field i as the known field k.
-func (h *head) note(k Known, i int) {
+// note indexes the next field as the known field k.
+func (h *head) note(k Known) {
 	if h.present.has(k) {
 		h.repeated |= 1 << k
 		return
 	}
 	h.present |= 1 << k
-	h.index[k] = uint16(i)
+	h.index[k] = uint16(len(h.fields))
 }
 
 // fieldName returns the index of the colon that ends the field name at b[i:] and which name it is.

@@ -4,8 +4,9 @@ import "bytes"
 
 // settleHost finds out whom the request is for.
 //
-// RFC 9112 section 3.2: a server MUST answer 400 to an HTTP/1.1 request without Host, and to any with
-// more than one or an invalid one. systems.md row K29: an absolute-form target must agree with it.
+// RFC 9112 section 3.2: a server MUST answer 400 to an HTTP/1.1 request without Host, and to any
+// with more than one or an invalid one. systems.md row K29: an absolute-form target must agree with
+// it.
 func (r *Request) settleHost() *ParseError {
 	if !r.present.has(Host) {
 		if r.Minor == 1 {
@@ -52,7 +53,8 @@ func (r *Request) settleAuthority(host []byte) *ParseError {
 	return nil
 }
 
-// defaultPort is the port that an authority without one means; 0 for CONNECT, where none is implied.
+// defaultPort is the port that an authority without one means; 0 for CONNECT, where none is
+// implied.
 func (r *Request) defaultPort() int {
 	switch {
 	case r.Form == AuthorityForm:

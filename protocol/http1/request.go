@@ -76,11 +76,12 @@ var slash = []byte("/")
 // Parse does not allocate once r has grown to the number of fields that come.
 //
 // If b holds only part of a head, Parse returns (0, nil): read more, and call it again with all
-// bytes and seen = len(b) of this call; 0 the first time. With the same r, a head that comes byte by
-// byte is then read about twice in all; with another r each call starts over, the answer is the same.
+// bytes and seen = len(b) of this call; 0 the first time. With the same r, a head that comes byte
+// by byte is then read about twice in all; with another r each call starts over, the answer is the
+// same.
 //
-// A malformed head returns (0, err), err being one of the Err values of this package; each maps to a
-// status code by [StatusOf] and to a [Kind]. r holds nothing then.
+// A malformed head returns (0, err), err being one of the Err values of this package; each maps to
+// a status code by [StatusOf] and to a [Kind]. r holds nothing then.
 //
 // RFC 9112 sections 2 to 6; the package comment lists where this is stricter.
 //
@@ -158,8 +159,8 @@ func (r *Request) Method() []byte { return r.method.of(r.b) }
 // Target is the request target as received.
 func (r *Request) Target() []byte { return r.target.of(r.b) }
 
-// Path is the target's path as received, undecoded, without query: "/" where an absolute-form target
-// has none, "*" for asterisk-form, empty for authority-form.
+// Path is the target's path as received, undecoded, without query: "/" where an absolute-form
+// target has none, "*" for asterisk-form, empty for authority-form.
 func (r *Request) Path() []byte {
 	if r.path.len == 0 && r.Form == AbsoluteForm {
 		return slash

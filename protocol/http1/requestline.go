@@ -54,7 +54,8 @@ func (r *Request) requestLine(b []byte, l *Limits) (next int, err *ParseError) {
 	return next, nil
 }
 
-// badEmptyLine says what is wrong with b = CR or CR and one byte, or nil if that is LF or yet to come.
+// badEmptyLine says what is wrong with b = CR or CR and one byte, or nil if that is LF or yet to
+// come.
 func badEmptyLine(b []byte) *ParseError {
 	if len(b) == 2 && b[1] != '\n' {
 		return ErrBareCR
@@ -181,8 +182,8 @@ func badTargetOrVersion(rest []byte) *ParseError {
 	return ErrRequestLine
 }
 
-// splitTarget finds form, path, query and authority of the target b[start:end]; query is the index of
-// its first "?" or -1. The authority is checked by [Request.settle].
+// splitTarget finds form, path, query and authority of the target b[start:end]; query is the index
+// of its first "?" or -1. The authority is checked by [Request.settle].
 //
 // RFC 9112 section 3.2.
 func (r *Request) splitTarget(b []byte, start, end, query int) bool {

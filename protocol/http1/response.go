@@ -19,8 +19,8 @@ type Response struct {
 	size int
 }
 
-// Parse parses one response head at the start of b into r and returns its length in bytes. It has the
-// contract of [Request.Parse]; errors have status 502 and KindResponse.
+// Parse parses one response head at the start of b into r and returns its length in bytes. It has
+// the contract of [Request.Parse]; errors have status 502 and KindResponse.
 //
 // The reason phrase is checked and dropped. A response with both Content-Length and
 // Transfer-Encoding, with a Transfer-Encoding other than chunked, or with one in HTTP/1.0 is an

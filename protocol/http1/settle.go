@@ -102,8 +102,8 @@ func parseLength(v []byte) (n int64, ok bool) {
 	return int64(u), u <= 1<<63-1
 }
 
-// badTransferEncoding tells a well-formed list with a coding that we do not know (501) from one that
-// is malformed, or has "chunked" anywhere but at its end (400).
+// badTransferEncoding tells a well-formed list with a coding that we do not know (501) from one
+// that is malformed, or has "chunked" anywhere but at its end (400).
 //
 // RFC 9112 section 7: transfer-coding = token *( OWS ";" OWS transfer-parameter ).
 func badTransferEncoding(v []byte) *ParseError {

@@ -5,8 +5,8 @@ import (
 	"math/bits"
 )
 
-// Eight bytes at a time in a 64-bit word. Each mask below has the high bit of exactly the bytes that
-// match; no carry crosses bytes, since every sum is of 7-bit values.
+// Eight bytes at a time in a 64-bit word. Each mask below has the high bit of exactly the bytes
+// that match; no carry crosses bytes, since every sum is of 7-bit values.
 const (
 	swarOnes  = 0x0101010101010101
 	swarHigh  = 0x8080808080808080

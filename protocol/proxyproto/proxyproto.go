@@ -2,7 +2,8 @@
 // the start of a connection whom it speaks for. It is pure: bytes in, a value out. Whether the peer
 // may be believed is the caller's decision, and so is how long to wait for the header.
 //
-// Specification: "The PROXY protocol, versions 1 & 2", haproxy.org/download/3.0/doc/proxy-protocol.txt.
+// Specification: "The PROXY protocol, versions 1 & 2",
+// haproxy.org/download/3.0/doc/proxy-protocol.txt.
 package proxyproto
 
 import (
@@ -42,9 +43,9 @@ const (
 
 // Parse decodes the header at the start of b and returns its length in bytes.
 //
-// If b holds only part of a header, Parse returns n = 0 and no error: read more and call it again; a
-// header of more than [BytesMax] bytes is an error as soon as that is certain. An error comes with
-// n = 0.
+// If b holds only part of a header, Parse returns n = 0 and no error: read more and call it again;
+// a header of more than [BytesMax] bytes is an error as soon as that is certain. An error comes
+// with n = 0.
 func Parse(b []byte) (h Header, n int, err error) {
 	switch {
 	case len(b) == 0:
