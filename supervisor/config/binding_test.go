@@ -42,25 +42,25 @@ func TestBindingErrors(t *testing.T) {
 	for _, tt := range []struct{ in, want string }{
 		{"https://a:443", `"https://a:443": https is not supported yet, expected http://HOST:PORT`},
 		{"ftp://a:21", "has an unknown scheme"},
-		{"8080", `"8080" is not an address, expected ADDRESS:PORT, :PORT or unix:PATH,
-			did you mean ":8080"?`},
+		{"8080", `"8080" is not an address, expected ADDRESS:PORT, :PORT or unix:PATH, ` +
+			`did you mean ":8080"?`},
 		{"127.0.0.1", `did you mean "127.0.0.1:8080"?`},
 		{"::1", `did you mean "[::1]:8080"?`},
 		{"localhost", `did you mean "localhost:8080"?`},
 		{"*:80", `did you mean ":80"?`},
-		{"shop.example:80", `has no IP address before its port,
-			expected ADDRESS:PORT, :PORT or unix:PATH, ` +
+		{"shop.example:80", `has no IP address before its port, ` +
+			`expected ADDRESS:PORT, :PORT or unix:PATH, ` +
 			`did you mean "http://shop.example:80"?`},
 		{"/run/a.sock", `"/run/a.sock" is a path, expected ADDRESS:PORT, :PORT or unix:PATH, ` +
 			`did you mean "unix:/run/a.sock"?`},
 		{":99999", `has the port "99999", expected a port from 0 to 65535`},
 		{":http", `has the port "http"`},
 		{"unix:", "names no socket"},
-		{"http://shop.example", `has no port, expected http://HOST:PORT,
-			did you mean "http://shop.example:80"?`},
+		{"http://shop.example",
+			`has no port, expected http://HOST:PORT, did you mean "http://shop.example:80"?`},
 		{"http://:80", `has no host, expected http://HOST:PORT, did you mean ":80"?`},
-		{"http://a:80/x", `has a path, expected http://HOST:PORT (paths belong to apps),
-			did you mean "http://a:80"?`},
+		{"http://a:80/x", `has a path, expected http://HOST:PORT (paths belong to apps), ` +
+			`did you mean "http://a:80"?`},
 		{"http://a.*.b:80", "has a wildcard that is not the whole left-most label"},
 		{"http://a b:80", "is not a host name"},
 		{"http://bücher.example:80", "other scripts in their xn-- form"},
@@ -93,8 +93,8 @@ func TestBindingsTogether(t *testing.T) {
 	} {
 		wantError(t, tt.desc, two(tt.a, tt.b), tt.want)
 	}
-	c := mustLoad(t, two(`":80"`, `"127.0.0.1:80", "http://x:80", "[::]:81", "0.0.0.0:81",
-		"[::1]:81"`)).Config
+	c := mustLoad(t, two(`":80"`,
+		`"127.0.0.1:80", "http://x:80", "[::]:81", "0.0.0.0:81", "[::1]:81"`)).Config
 	if got := strings.Join(names(c.Listeners), " "); got != ":80 [::]:81 0.0.0.0:81" {
 		t.Errorf("listeners = %s; want the wildcards to carry the addresses", got)
 	}

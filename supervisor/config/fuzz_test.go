@@ -58,7 +58,7 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// A file of the largest number of pools loads in bounded work: no list is walked per item and default.
+// A file of the largest number of pools loads in seconds at worst, and one more is refused.
 func TestLoadLargest(t *testing.T) {
 	if testing.Short() {
 		t.Skip("loads thousands of pools")

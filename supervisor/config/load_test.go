@@ -43,8 +43,7 @@ func (registry) Handler(name string) bool {
 	return name == DemoHandler || name == DemoWorkerHandler || name == "shop-api"
 }
 
-// machine is a directory with a program, a site root and an environment whose PATH holds the
-// program.
+// machine is a directory with a program and a site root, and an environment whose PATH has it.
 type machine struct {
 	dir     string
 	environ []string
