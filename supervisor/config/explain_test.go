@@ -71,7 +71,8 @@ func TestExplain(t *testing.T) {
 		t.Errorf("Explain(timeouts) = %d keys, %v; want 4", len(group), err)
 	}
 	want := "timeouts.drain: 25s\n  from:    default\n  default: 25s\n  " +
-		"takes:   a duration such as 30s, or off\n  How long a stopping instance waits for requests in flight before it cuts them.\n"
+		"takes:   a duration such as 30s, or off\n" +
+		"  How long a stopping instance waits for requests in flight before it cuts them.\n"
 	if got := group[3].Text(); got != want {
 		t.Errorf("Text() = %q; want %q", got, want)
 	}
