@@ -189,47 +189,6 @@ func (b *bench) findSubjects(ctx context.Context) error {
 	return nil
 }
 
-// gate probes a subject and records what failed and how its answer looks.
-func (b *bench) gate(ctx context.Context, sub *subject) {
-	r := b.reported(sub.name)
-	hello := scenario{name: "parity", mode: modeHello, path: "/"}
-	s, err := b.start(ctx, sub, hello, b.cpus.server)
-	if err != nil {
-		r.Failed = []string{err.Error()}
-	} else {
-		r.Failed = parity(s.setup.addr())
-		if a, err := ask(s.setup.addr(), "GET", "/"); err == nil {
-			r.Head = a.head
-		}
-		if !sub.does(modeStatic) {
-			r.Failed = append(r.Failed, missingFailure(missing(s.setup.addr()))...)
-		}
-		s.process.Stop()
-	}
-	if sub.does(modeStatic) {
-		r.Failed = append(r.Failed, missingFailure(b.missingFile(ctx, sub))...)
-	}
-	r.Probed = true
-	fmt.Printf("%s: %s: parity probe: %s\n", sub.name, sub.version, r.Verdict())
-}
-
-func (b *bench) missingFile(ctx context.Context, sub *subject) error {
-	s, err := b.start(ctx, sub, scenario{name: "parity", mode: modeStatic, path: "/small.txt"},
-		b.cpus.server)
-	if err != nil {
-		return err
-	}
-	defer s.process.Stop()
-	return missing(s.setup.addr())
-}
-
-func missingFailure(err error) []string {
-	if err == nil {
-		return nil
-	}
-	return []string{"404 (" + err.Error() + ")"}
-}
-
 func (b *bench) subject(name string) *subject {
 	i := slices.IndexFunc(b.subjects, func(s *subject) bool { return s.name == name })
 	return b.subjects[i]
@@ -245,7 +204,8 @@ func (b *bench) engineOnly(name string) bool { return b.reported(name).EngineOnl
 
 // noteConfig keeps how a subject was started, without the directories of this run.
 func (b *bench) noteConfig(s *server) {
-	text := filepath.Base(s.launch.path) + " " + strings.Join(s.launch.args, " ") + "\n\n" + s.launch.config
+	text := filepath.Base(s.launch.path) + " " + strings.Join(s.launch.args, " ") + "\n\n" +
+		s.launch.config
 	text = strings.NewReplacer(s.setup.dir, "DIR", b.dir, "BENCH", s.setup.addr(), "127.0.0.1:PORT",
 		fmt.Sprintf("port: %d", s.setup.port), "port: PORT").Replace(text)
 	m := string(s.setup.scenario.mode)

@@ -195,7 +195,8 @@ func TestReadAnswerLeavesTheRest(t *testing.T) {
 	if a, err := readAnswer(r, "HEAD"); err != nil || a.status != 200 || a.body != nil {
 		t.Errorf("answer to HEAD = %+v, %v; want 200 without body", a, err)
 	}
-	if a, err := readAnswer(r, "GET"); err != nil || a.status != 404 || string(a.body) != "no" || !a.closes {
+	a, err := readAnswer(r, "GET")
+	if err != nil || a.status != 404 || string(a.body) != "no" || !a.closes {
 		t.Errorf("second answer = %+v, %v; want 404, closing, with body no", a, err)
 	}
 	if rest, err := io.ReadAll(r); err != nil || string(rest) != "rest" {
@@ -226,7 +227,9 @@ func TestIdleConn(t *testing.T) {
 // TestConfigsSayWhatIsFair looks for the lines without which a comparison would be unfair.
 func TestConfigsSayWhatIsFair(t *testing.T) {
 	b := &bench{dir: "/tmp/b", files: "/tmp/b/files", openFiles: 20000}
-	at := func(m mode) setup { return setup{scenario: scenario{mode: m}, port: 8080, dir: "/tmp/b/x"} }
+	at := func(m mode) setup {
+		return setup{scenario: scenario{mode: m}, port: 8080, dir: "/tmp/b/x"}
+	}
 	for _, tc := range []struct {
 		desc, config string
 		want         []string
@@ -269,8 +272,9 @@ func TestWeirFlags(t *testing.T) {
 	} {
 		l, err := sub.launch(b, setup{scenario: scenario{mode: m}, port: 9000, dir: "/b/x"})
 		got := strings.Join(l.args, " ")
-		if err != nil || got != "--listen 127.0.0.1:9000 --loops 1 --runtime-dir /b/x/run --log-level warn "+want {
-			t.Errorf("weir %s: args %q, %v; want … %s", m, got, err, want)
+		want = "--listen 127.0.0.1:9000 --loops 1 --runtime-dir /b/x/run --log-level warn " + want
+		if err != nil || got != want {
+			t.Errorf("weir %s: args %q, %v; want %q", m, got, err, want)
 		}
 	}
 }

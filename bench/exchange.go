@@ -44,7 +44,8 @@ func ask(addr, method, path string) (answer, error) {
 }
 
 func request(method, path, host string, fields ...string) string {
-	return method + " " + path + " HTTP/1.1\r\nHost: " + host + "\r\n" + strings.Join(fields, "") + "\r\n"
+	return method + " " + path + " HTTP/1.1\r\nHost: " + host + "\r\n" +
+		strings.Join(fields, "") + "\r\n"
 }
 
 // readAnswer reads one response and its body. Interim responses are not expected.

@@ -48,7 +48,7 @@ func parseFlags(args []string) (options, error) {
 	f.StringVar(&o.client, "client", "auto", "load generator: auto, wrk or own")
 	f.IntVar(&o.cpus.server, "server-cpu", -1, "CPU of the servers (default the first)")
 	f.IntVar(&o.cpus.client, "client-cpu", -1, "CPU of the client (default the second)")
-	f.IntVar(&o.cpus.worker, "worker-cpu", -1, "CPU of the workers behind proxies (default the servers')")
+	f.IntVar(&o.cpus.worker, "worker-cpu", -1, "CPU of workers behind proxies (default the servers')")
 	f.StringVar(&o.out, "out", "", "directory for results (default bench/results for a complete run)")
 	f.BoolVar(&o.list, "list", false, "list scenarios and subjects")
 	if err := f.Parse(args); err != nil {

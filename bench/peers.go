@@ -47,7 +47,8 @@ func nginxConfig(b *bench, s setup) string {
 	location := "location = / { return 200 'Hello, World!'; }\n    location / { return 404; }"
 	switch s.scenario.mode {
 	case modeStatic:
-		location = "root " + b.files + ";\n    open_file_cache max=64;\n    open_file_cache_valid 60s;"
+		location = "root " + b.files + ";\n    open_file_cache max=64;\n" +
+			"    open_file_cache_valid 60s;"
 	case modeProxy:
 		location = "location / {\n      proxy_pass http://worker;\n      proxy_http_version 1.1;\n" +
 			"      proxy_set_header Connection '';\n      proxy_max_temp_file_size 0;\n    }"
@@ -85,7 +86,8 @@ func findHAProxy(ctx context.Context, _ *bench) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &subject{name: "haproxy", version: haproxyVersion(version), modes: []mode{modeHello, modeProxy},
+	return &subject{name: "haproxy", version: haproxyVersion(version),
+		modes: []mode{modeHello, modeProxy},
 		launch: func(b *bench, s setup) (launch, error) {
 			text := haproxyConfig(b, s)
 			file, err := configured(s, "haproxy.cfg", text)
@@ -127,7 +129,8 @@ func findH2O(ctx context.Context, _ *bench) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &subject{name: "h2o", version: strings.TrimPrefix(version, "h2o version "), modes: []mode{modeHello, modeStatic, modeProxy},
+	return &subject{name: "h2o", version: strings.TrimPrefix(version, "h2o version "),
+		modes: []mode{modeHello, modeStatic, modeProxy},
 		launch: func(b *bench, s setup) (launch, error) {
 			text := h2oConfig(b, s)
 			file, err := configured(s, "h2o.conf", text)

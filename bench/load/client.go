@@ -63,7 +63,8 @@ func Own(path string) *Client {
 // Run drives one server and returns what the client saw and the CPU time it took itself.
 //
 // It blocks for s.Duration and little more; a client that hangs is stopped after graceMax.
-func (c *Client) Run(ctx context.Context, sp *proc.Spawner, cpu int, s Spec) (Result, time.Duration, error) {
+func (c *Client) Run(ctx context.Context, sp *proc.Spawner, cpu int, s Spec) (Result,
+	time.Duration, error) {
 	p, err := sp.Spawn(proc.Spec{Path: c.path, Args: c.args(s), CPU: cpu})
 	if err != nil {
 		return Result{}, 0, err

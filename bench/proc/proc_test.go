@@ -73,7 +73,8 @@ func TestUsageSince(t *testing.T) {
 }
 
 func TestParsePSS(t *testing.T) {
-	text := "55d0-7ffe ---p 00000000 00:00 0   [rollup]\nRss:   5320 kB\nPss:                1234 kB\n" +
+	text := "55d0-7ffe ---p 00000000 00:00 0   [rollup]\nRss:   5320 kB\n" +
+		"Pss:                1234 kB\n" +
 		"Pss_Dirty:    77 kB\n"
 	if got, err := ParsePSS([]byte(text)); err != nil || got != 1234<<10 {
 		t.Errorf("ParsePSS = %d, %v; want %d", got, err, 1234<<10)

@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	samplesMax = 1 << 20 // latencies kept per connection set: then every further one replaces an old one
+	samplesMax = 1 << 20 // latencies kept over all connections; a further one replaces an old one
 	ioWait     = 10 * time.Second
 )
 

@@ -86,11 +86,13 @@ func newLoop(addr netip.AddrPort, file string, closing bool) (*loop, error) {
 		return nil, err
 	}
 	var err error
-	l.listener, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	const kind = unix.SOCK_STREAM | unix.SOCK_NONBLOCK | unix.SOCK_CLOEXEC
+	l.listener, err = unix.Socket(unix.AF_INET, kind, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
-	for _, opt := range [][2]int{{unix.SOL_SOCKET, unix.SO_REUSEADDR}, {unix.IPPROTO_TCP, unix.TCP_NODELAY}} {
+	for _, opt := range [][2]int{{unix.SOL_SOCKET, unix.SO_REUSEADDR},
+		{unix.IPPROTO_TCP, unix.TCP_NODELAY}} {
 		if err := unix.SetsockoptInt(l.listener, opt[0], opt[1], 1); err != nil {
 			return nil, os.NewSyscallError("setsockopt", err)
 		}
@@ -135,7 +137,8 @@ func (l *loop) prepareAnswer(file string) error {
 	if l.closing {
 		keep = "Connection: close\r\n"
 	}
-	l.answer = fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nServer: floor\r\nDate: Sun, 22 Nov 2026 21:03:47 GMT\r\n"+
+	l.answer = fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nServer: floor\r\n"+
+		"Date: Sun, 22 Nov 2026 21:03:47 GMT\r\n"+
 		"Content-Type: %s\r\nContent-Length: %d\r\n%s\r\n%s", kind, size, keep, body)
 	return nil
 }
