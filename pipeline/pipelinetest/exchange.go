@@ -93,7 +93,6 @@ func (x *Exchange) Load(raw string) {
 
 // Begin starts the exchange without serving it.
 func (x *Exchange) Begin() *pipeline.Context {
-	x.tb.Helper()
 	x.Informed, x.Body, x.Fed = x.Informed[:0], x.Body[:0], x.Fed[:0]
 	x.Heads, x.Status, x.Length, x.Sends, x.Files, x.queued = 0, 0, 0, 0, 0, 0
 	x.Fields.Reset()
@@ -108,7 +107,6 @@ func (x *Exchange) Begin() *pipeline.Context {
 
 // Serve begins the exchange and runs h. Blocking handlers, streams and async answers may be left.
 func (x *Exchange) Serve(h pipeline.Handler) {
-	x.tb.Helper()
 	x.Begin()
 	x.T.Serve(h)
 	x.pass()
@@ -117,7 +115,6 @@ func (x *Exchange) Serve(h pipeline.Handler) {
 // Run is Serve until the response has ended: posted functions are run, waiting for them if need be, and
 // the client has taken every byte.
 func (x *Exchange) Run(h pipeline.Handler) {
-	x.tb.Helper()
 	x.Serve(h)
 	x.Finish()
 }
@@ -213,7 +210,6 @@ func (x *Exchange) pass() {
 
 // check fails the test when the response is over already.
 func (x *Exchange) check(what string) bool {
-	x.tb.Helper()
 	if x.Ended || x.Aborted {
 		x.tb.Errorf("pipelinetest: %s after the end of the response", what)
 	}
