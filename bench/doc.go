@@ -9,7 +9,8 @@
 // It needs Linux and Go. nginx, HAProxy, h2o and wrk are used where they are installed (apt-get
 // install nginx-light haproxy h2o wrk); what is absent is said and left out, and without wrk the
 // bench's own client takes its place. With two CPUs or more, servers run on one and the client on
-// another (-server-cpu, -client-cpu).
+// another (-server-cpu, -client-cpu). Run it on a quiet machine: beside a busy neighbour the same server
+// needs up to three times the CPU per request at one connection.
 //
 // # What is measured
 //
