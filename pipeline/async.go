@@ -1,15 +1,16 @@
 package pipeline
 
-// Async refers to an exchange from outside its loop. It is a small value that may be copied, kept and
-// used from any goroutine; once the exchange is over every use of it is refused, in every build, also
-// when the Context serves another exchange by then. The zero value refers to none.
+// Async refers to an exchange from outside its loop. It is a small value that may be copied, kept
+// and used from any goroutine; once the exchange is over every use of it is refused, in every
+// build, also when the Context serves another exchange by then. The zero value refers to none.
 type Async struct {
 	x   Exchange
 	gen uint64
 }
 
-// Async keeps the exchange open after the handler returns, until Finish (or the end of a Stream), and
-// returns what to finish it by. A client that goes away cancels c.Context() and makes Post false.
+// Async keeps the exchange open after the handler returns, until Finish (or the end of a Stream),
+// and returns what to finish it by. A client that goes away cancels c.Context() and makes Post
+// false.
 func (c *Context) Async() Async {
 	c.async = true
 	if c.run == nil {
@@ -18,8 +19,8 @@ func (c *Context) Async() Async {
 	return Async{c.x, c.gen.Load()}
 }
 
-// Post runs f on the exchange's loop. What f writes is handed over when it returns, and a Stream that
-// gave ErrAgain is asked again. While a Blocking handler runs, f waits for it to return.
+// Post runs f on the exchange's loop. What f writes is handed over when it returns, and a Stream
+// that gave ErrAgain is asked again. While a Blocking handler runs, f waits for it to return.
 //
 // false: the exchange is over, f does not run. true: f is queued; it still does not run if the
 // exchange ends before its turn, or if 64 others wait for the same Blocking handler.

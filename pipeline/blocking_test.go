@@ -148,7 +148,8 @@ func TestBlockingBody(t *testing.T) {
 	}
 }
 
-// TestBlockingBodyPauses shows that an unread body stops the client, and that reading goes on later.
+// TestBlockingBodyPauses shows that an unread body stops the client, and that reading goes on
+// later.
 func TestBlockingBodyPauses(t *testing.T) {
 	x := pipelinetest.New(t, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
 	paused := make(chan bool)

@@ -17,12 +17,12 @@ func (s *bodyState) reset() {
 	}
 }
 
-// ReadBody reads the whole request body and calls then with it, on the loop, perhaps before ReadBody
-// returns. body is valid until the exchange completes. The response is complete when then returns, as
-// if it were the handler.
+// ReadBody reads the whole request body and calls then with it, on the loop, perhaps before
+// ReadBody returns. body is valid until the exchange completes. The response is complete when then
+// returns, as if it were the handler.
 //
-// A body longer than max bytes gives ErrBodyTooLarge, with the status set to 413. Any other error says
-// that the exchange is over: then may release what it holds, and cannot answer.
+// A body longer than max bytes gives ErrBodyTooLarge, with the status set to 413. Any other error
+// says that the exchange is over: then may release what it holds, and cannot answer.
 func (c *Context) ReadBody(max int64, then func(c *Context, body []byte, err error)) {
 	if c.run != nil {
 		c.readBlocking(max, then)

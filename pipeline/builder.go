@@ -86,10 +86,10 @@ func (b *Builder) MapWhen(p Predicate, fill func(b *Builder)) *Builder {
 	return b
 }
 
-// Map sends requests below prefix into a branch of their own, which must have a Run, and moves prefix
-// from Path to PathBase there. It matches whole segments, case-sensitively: "/a" matches "/a" and
-// "/a/b", not "/ab". prefix is decoded, starts with a slash and does not end with one; "/" matches
-// everything and moves nothing.
+// Map sends requests below prefix into a branch of their own, which must have a Run, and moves
+// prefix from Path to PathBase there. It matches whole segments, case-sensitively: "/a" matches
+// "/a" and "/a/b", not "/ab". prefix is decoded, starts with a slash and does not end with one; "/"
+// matches everything and moves nothing.
 func (b *Builder) Map(prefix string, fill func(b *Builder)) *Builder {
 	what := fmt.Sprintf("Map(%q)", prefix)
 	branch := b.terminalBranch(what, fill)
@@ -187,7 +187,8 @@ func (b *Builder) append(what string, it item) {
 	}
 	for _, old := range b.items {
 		if it.prefix != "" && old.prefix != "" && cutPrefix(it.prefix, old.prefix) >= 0 {
-			b.fail("%s is unreachable behind Map(%q): put the longer prefix first", what, old.prefix)
+			b.fail("%s is unreachable behind Map(%q): put the longer prefix first",
+				what, old.prefix)
 			return
 		}
 	}

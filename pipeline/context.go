@@ -32,11 +32,13 @@ const (
 
 // Context is one exchange: a request and its response.
 //
-// It is reused for the next exchange, so a handler must not keep it. Strings and byte slices that its
-// methods return are views: valid until the exchange completes, after the last OnCompleted callback.
+// It is reused for the next exchange, so a handler must not keep it. Strings and byte slices that
+// its methods return are views: valid until the exchange completes, after the last OnCompleted
+// callback.
 //
-// At any time one goroutine owns a Context: the loop, or the goroutine of a [Blocking] handler while
-// that runs. No other may call its methods; [Context.Async] makes a value that may go anywhere.
+// At any time one goroutine owns a Context: the loop, or the goroutine of a [Blocking] handler
+// while that runs. No other may call its methods; [Context.Async] makes a value that may go
+// anywhere.
 type Context struct {
 	x      Exchange
 	r      *http1.Request
@@ -169,8 +171,8 @@ func (c *Context) RequestID() string {
 	return c.id
 }
 
-// SetRequestID makes id the request id if it is fit for one: 1 to 128 bytes of visible ASCII. id must
-// stay valid until the exchange completes, as views of the request do.
+// SetRequestID makes id the request id if it is fit for one: 1 to 128 bytes of visible ASCII. id
+// must stay valid until the exchange completes, as views of the request do.
 func (c *Context) SetRequestID(id string) bool {
 	if id == "" || len(id) > requestIDMax {
 		return false
@@ -220,8 +222,9 @@ func (c *Context) SetErrorPage(p ErrorPage) (old ErrorPage) {
 	return old
 }
 
-// Context returns a context.Context that is cancelled when the client is gone, the exchange is given
-// up or it completes; [context.Cause] says which. It is made on the first call, and may be kept.
+// Context returns a context.Context that is cancelled when the client is gone, the exchange is
+// given up or it completes; [context.Cause] says which. It is made on the first call, and may be
+// kept.
 func (c *Context) Context() context.Context {
 	if s := c.std.Load(); s != nil {
 		return s.ctx

@@ -20,7 +20,8 @@ var (
 	ErrBodyTooLarge = errors.New("pipeline: request body too large")
 	// ErrStatus refuses a status that is no final status code: 101 and 200 to 999.
 	ErrStatus = errors.New("pipeline: status code out of range")
-	// ErrField refuses a name that is no token, or a value with CR, LF, NUL or another control byte.
+	// ErrField refuses a name that is no token, or a value with CR, LF, NUL or another control
+	// byte.
 	ErrField = errors.New("pipeline: malformed field name or value")
 	// ErrFraming refuses a field that is the exchange's: Connection (other than close and
 	// keep-alive), Keep-Alive, Proxy-Connection, Transfer-Encoding.

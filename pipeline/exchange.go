@@ -8,7 +8,8 @@ const (
 )
 
 // Exchange is the transport's half of a [Context]: one request and its response on one client
-// connection. pipeline/server implements it; code on the request path calls it through Context only.
+// connection. pipeline/server implements it; code on the request path calls it through Context
+// only.
 //
 // Every method runs on the loop that owns the connection. The order is fixed:
 // SendInformational*, SendHead, (SendBody | SendFile)*, SendEnd; Abort ends it at any point.
@@ -25,7 +26,8 @@ type Exchange interface {
 	// HTTP/1.0 clients get nothing. fields may be nil.
 	SendInformational(status int, fields *Fields)
 
-	// SendHead queues the response head. length is the exact body length in bytes, or LengthUnknown.
+	// SendHead queues the response head. length is the exact body length in bytes, or
+	// LengthUnknown.
 	SendHead(status int, fields *Fields, length int64)
 
 	// SendBody queues body bytes; b may be reused on return. room is false when the outbound queue
@@ -36,16 +38,17 @@ type Exchange interface {
 	// in memory are read by the blocking pool, never by the loop.
 	SendFile(f *os.File, off, n int64)
 
-	// SendEnd completes the response. trailers may be nil; they go out only where chunked framing is
-	// used. Fewer body bytes than promised resets the connection.
+	// SendEnd completes the response. trailers may be nil; they go out only where chunked framing
+	// is used. Fewer body bytes than promised resets the connection.
 	SendEnd(trailers *Fields)
 
 	// Abort gives the exchange up: before the head it answers status with reason; after it the
 	// connection is reset, so that no client takes a cut response for a whole one.
 	Abort(status int, reason Reason)
 
-	// ReceiveBody starts delivery of the request body to sink; the first call sends 100 Continue when
-	// the client waits for it. A request without body gets OnBodyEnd(nil) before ReceiveBody returns.
+	// ReceiveBody starts delivery of the request body to sink; the first call sends 100 Continue
+	// when the client waits for it. A request without body gets OnBodyEnd(nil) before ReceiveBody
+	// returns.
 	ReceiveBody(sink BodySink)
 	// PauseBody and ResumeBody stop and go on reading the client; bytes already read may still come
 	// from inside ResumeBody. The body's minimum rate is not enforced while paused.
@@ -56,15 +59,15 @@ type Exchange interface {
 	// of room and of cancellation. Views of the request stay valid.
 	Hold(src Source)
 
-	// Post runs f on the loop if generation still is this exchange's; false: it is over, f is dropped.
-	// The only method that any goroutine may call.
+	// Post runs f on the loop if generation still is this exchange's; false: it is over, f is
+	// dropped. The only method that any goroutine may call.
 	Post(generation uint64, f func(*Context)) bool
 
 	// Blocking runs f on the bounded pool for blocking work; false: the pool is full.
 	Blocking(f func()) bool
 
-	// Panicked reports a panic of a Blocking handler, on the loop: the exchange logs and counts it as
-	// one on the loop and ends the exchange by Transport.Fail. The goroutine has returned.
+	// Panicked reports a panic of a Blocking handler, on the loop: the exchange logs and counts it
+	// as one on the loop and ends the exchange by Transport.Fail. The goroutine has returned.
 	Panicked(v any, stack []byte)
 }
 
@@ -77,11 +80,12 @@ type BodySink interface {
 	OnBodyEnd(c *Context, err error)
 }
 
-// Source makes a response after its handler returned: dispatch to a worker, a stream, an async handler.
+// Source makes a response after its handler returned: dispatch to a worker, a stream, an async
+// handler.
 type Source interface {
 	// OnWritable says that the outbound queue fell below the low watermark.
 	OnWritable(c *Context)
-	// OnCancel says that the exchange is over early: client gone, time-out, drain deadline. It is the
-	// last call; the Context must not be used after it returns.
+	// OnCancel says that the exchange is over early: client gone, time-out, drain deadline. It is
+	// the last call; the Context must not be used after it returns.
 	OnCancel(c *Context, err error)
 }

@@ -10,8 +10,8 @@ import "iter"
 // (RFC 9110 section 5.5). Fields that frame a message or belong to the connection are refused with
 // ErrFraming; Content-Length too, because the exchange knows the length better.
 //
-// Strings returned alias the buffer: they are valid until f is reset, which for a Context's fields is
-// the end of the exchange.
+// Strings returned alias the buffer: they are valid until f is reset, which for a Context's fields
+// is the end of the exchange.
 type Fields struct {
 	buf    []byte
 	at     []fieldSpan

@@ -10,16 +10,17 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// FromFastHTTP makes a Handler of a fasthttp handler, to run as Blocking. The request body is a stream
-// (RequestBodyStream; PostBody reads it whole), and so is a response made by SetBodyStream or
-// SetBodyStreamWriter, each flush of which reaches the client. ctx.Path is the path without PathBase.
-// A handler that hijacks gets 500: the connection is the exchange's.
+// FromFastHTTP makes a Handler of a fasthttp handler, to run as Blocking. The request body is a
+// stream (RequestBodyStream; PostBody reads it whole), and so is a response made by SetBodyStream
+// or SetBodyStreamWriter, each flush of which reaches the client. ctx.Path is the path without
+// PathBase. A handler that hijacks gets 500: the connection is the exchange's.
 func FromFastHTTP(h fasthttp.RequestHandler) Handler {
 	if h == nil {
 		panic("pipeline: FromFastHTTP(nil)")
 	}
 	return adapt(func(c *Context, body io.Reader) {
-		ctx := new(fasthttp.RequestCtx) // not pooled: TimeoutError leaves it to goroutines of the handler
+		// Not pooled: after TimeoutError goroutines of the handler may go on with it.
+		ctx := new(fasthttp.RequestCtx)
 		local, peer := c.addrs()
 		ctx.Init2(fastConn{local, peer}, nil, false)
 		fastRequest(c, ctx, body)
@@ -97,7 +98,7 @@ func fastResponse(c *Context, resp *fasthttp.Response) {
 	}
 	_ = resp.CloseBodyStream() // its error belongs to the handler's stream, which has ended
 	for _, k := range told {
-		_ = c.Trailers().AddBytes(k, resp.Header.PeekBytes(k)) // one that cannot be sent is left out
+		_ = c.Trailers().AddBytes(k, resp.Header.PeekBytes(k)) // a bad one is left out
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// FromHTTP makes a Handler of a net/http handler, to run as Blocking. It gets an ordinary request: a
-// streamed body, a context that ends with the exchange, trailers; URL.Path is the path without
+// FromHTTP makes a Handler of a net/http handler, to run as Blocking. It gets an ordinary request:
+// a streamed body, a context that ends with the exchange, trailers; URL.Path is the path without
 // PathBase. Its ResponseWriter implements Flusher, io.StringWriter and what ResponseController asks
 // for a flush and full duplex, but not Hijacker. Fields that belong to the connection are the
 // exchange's: "Connection: close" is obeyed, the others are dropped.

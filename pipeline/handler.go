@@ -2,8 +2,9 @@ package pipeline
 
 import "time"
 
-// Handler answers one exchange. It runs on the loop that owns the connection unless it was wrapped by
-// [Blocking], so it must not block, and it must not keep c: [Context.Async] returns what may be kept.
+// Handler answers one exchange. It runs on the loop that owns the connection unless it was wrapped
+// by [Blocking], so it must not block, and it must not keep c: [Context.Async] returns what may be
+// kept.
 //
 // The response is complete when the handler returns, except after Async, Stream, SendFile, ReadBody
 // or Hold, and behind Blocking.
@@ -22,8 +23,8 @@ type Predicate func(c *Context) bool
 
 // Filter rewrites a response body, for example to compress it. One Filter serves one exchange.
 type Filter interface {
-	// Append appends the filtered form of src to dst. last is set once, with the final bytes (perhaps
-	// none). src must not be written or kept.
+	// Append appends the filtered form of src to dst. last is set once, with the final bytes
+	// (perhaps none). src must not be written or kept.
 	Append(dst, src []byte, last bool) ([]byte, error)
 }
 
@@ -46,4 +47,6 @@ type Outcome struct {
 
 // ErrorPage appends the body of an answer that Weir makes itself to dst and returns it with its
 // content type. It must not write to c.
-type ErrorPage func(c *Context, dst []byte, status int, reason Reason) (body []byte, contentType string)
+type ErrorPage func(
+	c *Context, dst []byte, status int, reason Reason,
+) (body []byte, contentType string)

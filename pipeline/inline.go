@@ -6,8 +6,8 @@ import (
 	"net/http"
 )
 
-// Inline makes Blocking handlers within h, those of the adapters included, run on the loop. It is for
-// handlers known to return at once: while one runs, no other connection of its loop is served.
+// Inline makes Blocking handlers within h, those of the adapters included, run on the loop. It is
+// for handlers known to return at once: while one runs, no other connection of its loop is served.
 //
 // An adapted handler then gets its request body whole, up to 1 MiB (else 413), and its writes fail
 // with ErrBackpressure when the client does not keep up.
@@ -23,8 +23,8 @@ func Inline(h Handler) Handler {
 	}
 }
 
-// adapt makes a Handler of serve, which reads its body as a stream: Blocking, or inline with the body
-// read beforehand.
+// adapt makes a Handler of serve, which reads its body as a stream: Blocking, or inline with the
+// body read beforehand.
 func adapt(serve func(c *Context, body io.Reader)) Handler {
 	onGoroutine := Blocking(func(c *Context) { serve(c, c.BodyReader()) })
 	withBody := func(c *Context, body []byte, err error) {

@@ -11,8 +11,8 @@ var keys struct {
 	names []string
 }
 
-// NewKey returns a new key. The name is for messages and must be unique in the process; NewKey panics
-// when it is not, and on the 65th key.
+// NewKey returns a new key. The name is for messages and must be unique in the process; NewKey
+// panics when it is not, and on the 65th key.
 func NewKey[T any](name string) Key[T] {
 	keys.Lock()
 	defer keys.Unlock()

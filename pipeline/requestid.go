@@ -5,9 +5,9 @@ import (
 	"encoding/binary"
 )
 
-// idSource makes request ids without a lock or an allocation: 64 random bits of the Context it lives
-// in, then a permutation of a counter, so ids of one Context never repeat and those of two collide
-// with the chance of two 128-bit random numbers. They are not secrets.
+// idSource makes request ids without a lock or an allocation: 64 random bits of the Context it
+// lives in, then a permutation of a counter, so ids of one Context never repeat and those of two
+// collide with the chance of two 128-bit random numbers. They are not secrets.
 type idSource struct {
 	prefix, seed uint64
 	count        uint64

@@ -31,9 +31,10 @@ func (c *Context) Trailers() *Fields { return &c.ending }
 
 // SetHeader replaces all response fields of that name by one. The strings are copied.
 //
-// Content-Length announces the body's length; the exchange writes it. "Connection: close" closes the
-// connection behind the response, "keep-alive" does nothing. Other fields that frame the message or
-// belong to the connection are ErrFraming. Date and Server set here replace the exchange's own.
+// Content-Length announces the body's length; the exchange writes it. "Connection: close" closes
+// the connection behind the response, "keep-alive" does nothing. Other fields that frame the
+// message or belong to the connection are ErrFraming. Date and Server set here replace the
+// exchange's own.
 func (c *Context) SetHeader(name, value string) error {
 	if isFraming(name) {
 		return c.setFraming(name, value)
@@ -167,9 +168,9 @@ func (c *Context) Text(status int, body string) {
 	_, _ = c.WriteString(body) // a fresh response on a loop has room; a cancelled one has no reader
 }
 
-// SendFile answers with n bytes of f from off and takes f: it is closed in every case. It returns at
-// once; the response ends when the file is sent. Behind a filter the file is read by the pool for
-// blocking work, else the kernel sends it.
+// SendFile answers with n bytes of f from off and takes f: it is closed in every case. It returns
+// at once; the response ends when the file is sent. Behind a filter the file is read by the pool
+// for blocking work, else the kernel sends it.
 func (c *Context) SendFile(status int, f *os.File, off, n int64) {
 	if c.file.f != nil || c.SetStatus(status) != nil {
 		_ = f.Close() // only read from: nothing can be lost
@@ -198,9 +199,9 @@ func (c *Context) Inform(status int, fields *Fields) error {
 }
 
 // Fail gives the answer that Weir makes itself: a short text with the reason's request id, or what
-// SetErrorPage says. What the handler wrote, its description of the body and its filters are dropped;
-// other fields (Retry-After, Allow, Set-Cookie) stay, and OnStarting runs. After the head was handed
-// over the connection is reset instead. The reason goes to log, metric and [Outcome].
+// SetErrorPage says. What the handler wrote, its description of the body and its filters are
+// dropped; other fields (Retry-After, Allow, Set-Cookie) stay, and OnStarting runs. After the head
+// was handed over the connection is reset instead. The reason goes to log, metric and [Outcome].
 func (c *Context) Fail(status int, reason Reason) {
 	if c.phase >= phaseFailed {
 		return

@@ -6,11 +6,11 @@ import (
 	"sync"
 )
 
-// run is one Blocking handler at work: what its goroutine and the loop share. The goroutine owns the
-// Context from startRun to finish; the loop touches only the run meanwhile. What the handler writes
-// collects in out and is posted in batches; the loop takes it while the client has room, and a
-// handler that is far ahead waits. A run serves once, so that a body reader kept too long finds it
-// done instead of finding another exchange.
+// run is one Blocking handler at work: what its goroutine and the loop share. The goroutine owns
+// the Context from startRun to finish; the loop touches only the run meanwhile. What the handler
+// writes collects in out and is posted in batches; the loop takes it while the client has room, and
+// a handler that is far ahead waits. A run serves once, so that a body reader kept too long finds
+// it done instead of finding another exchange.
 type run struct {
 	c    *Context
 	x    Exchange
@@ -80,8 +80,8 @@ func (r *run) execute() {
 	r.returned = true
 }
 
-// exit gives the Context back. It recovers, because a panic ends the process unless its own goroutine
-// does; the exchange then treats it as one on the loop.
+// exit gives the Context back. It recovers, because a panic ends the process unless its own
+// goroutine does; the exchange then treats it as one on the loop.
 func (r *run) exit() {
 	v := recover()
 	r.mu.Lock()

@@ -1,7 +1,7 @@
 package pipeline
 
-// This file is the way from Context to Exchange: head, filtered body, end. Its methods serve handlers
-// that relay a response as it comes; others use Write, Text, Stream and SendFile.
+// This file is the way from Context to Exchange: head, filtered body, end. Its methods serve
+// handlers that relay a response as it comes; others use Write, Text, Stream and SendFile.
 
 // StartResponse runs the OnStarting callbacks and hands the head over. length is the body's exact
 // length in bytes or LengthUnknown; filters make it unknown.
@@ -20,9 +20,9 @@ func (c *Context) StartResponse(length int64) error {
 	return nil
 }
 
-// SendBody hands body bytes over, through the filters; b may be reused on return. room is false when
-// the client's queue is above its high mark: stop until Source.OnWritable. Bytes are taken all the
-// same; after the end they are dropped.
+// SendBody hands body bytes over, through the filters; b may be reused on return. room is false
+// when the client's queue is above its high mark: stop until Source.OnWritable. Bytes are taken all
+// the same; after the end they are dropped.
 func (c *Context) SendBody(b []byte) (room bool) {
 	if c.phase != phaseStarted || c.push(b, false) != nil {
 		return false
@@ -57,8 +57,8 @@ func (c *Context) PauseBody() { c.mustOnLoop("PauseBody"); c.x.PauseBody() }
 // ResumeBody goes on reading the client after PauseBody.
 func (c *Context) ResumeBody() { c.mustOnLoop("ResumeBody"); c.x.ResumeBody() }
 
-// Hold keeps the exchange open after the handler returned, until EndResponse or Abort; src learns of
-// room and of cancellation. On the loop only.
+// Hold keeps the exchange open after the handler returned, until EndResponse or Abort; src learns
+// of room and of cancellation. On the loop only.
 func (c *Context) Hold(src Source) {
 	c.mustOnLoop("Hold")
 	c.src = src
@@ -104,8 +104,8 @@ func (c *Context) finish() {
 	c.handEnd()
 }
 
-// runStarting runs the OnStarting callbacks. Each is taken off the list first, so that an answer to a
-// panic in one of them goes on with the others.
+// runStarting runs the OnStarting callbacks. Each is taken off the list first, so that an answer to
+// a panic in one of them goes on with the others.
 func (c *Context) runStarting() {
 	c.phase = phaseStarting
 	for n := len(c.starting); n > 0; n = len(c.starting) {

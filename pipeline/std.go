@@ -11,9 +11,9 @@ type stdContext struct {
 // cause boxes the error that cancelled an exchange, for an atomic pointer.
 type cause struct{ err error }
 
-// makeStd makes the exchange's context.Context. The goroutine of a Blocking handler may be here while
-// the loop cancels: it stores std, then looks at cancel; the loop does it the other way round, so at
-// least one of them sees both.
+// makeStd makes the exchange's context.Context. The goroutine of a Blocking handler may be here
+// while the loop cancels: it stores std, then looks at cancel; the loop does it the other way
+// round, so at least one of them sees both.
 func (c *Context) makeStd() context.Context {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c.std.Store(&stdContext{ctx, cancel})

@@ -7,8 +7,8 @@ import (
 
 // Stream answers with what next gives. next fills dst and returns the number of bytes, like
 // io.Reader: io.EOF ends the response, perhaps with the last bytes; ErrAgain says that there is
-// nothing now, and next is called again after the next Async.Post; any other error cuts the response.
-// Bytes announced by Content-Length must all come.
+// nothing now, and next is called again after the next Async.Post; any other error cuts the
+// response. Bytes announced by Content-Length must all come.
 //
 // On a loop next is called below the low mark of the client's queue, and must not block. In a
 // Blocking handler it is called once that has returned, on its goroutine, and may block; ErrAgain
@@ -51,7 +51,8 @@ func (c *Context) pump() {
 	}
 }
 
-// chunk is a buffer for Stream's next: that of the buffered body, which is not used after the start.
+// chunk is a buffer for Stream's next: that of the buffered body, which is not used after the
+// start.
 func (c *Context) chunk() []byte {
 	if cap(c.out) < streamChunk {
 		c.out = make([]byte, 0, streamChunk)

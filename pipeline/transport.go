@@ -7,17 +7,17 @@ import (
 )
 
 // Transport is the side of a [Context] that an implementer of [Exchange] drives. It lives with the
-// exchange's other state and is reused: Begin, Serve, then Writable, Cancel and what Post brings, at
-// last Complete. Every method runs on the loop; only Generation may be called from elsewhere.
+// exchange's other state and is reused: Begin, Serve, then Writable, Cancel and what Post brings,
+// at last Complete. Every method runs on the loop; only Generation may be called from elsewhere.
 //
-// Serve, Writable, Cancel, Complete, posted functions and body sinks run user code. Weir's recover is
-// around them, in pipeline/server; on a panic it calls Fail(500, HandlerPanic).
+// Serve, Writable, Cancel, Complete, posted functions and body sinks run user code. Weir's recover
+// is around them, in pipeline/server; on a panic it calls Fail(500, HandlerPanic).
 type Transport struct {
 	Context
 }
 
-// Begin starts an exchange for a parsed request. r and the bytes it refers to must stay where they are
-// until Complete. now is the loop's time. An error says that the path is malformed
+// Begin starts an exchange for a parsed request. r and the bytes it refers to must stay where they
+// are until Complete. now is the loop's time. An error says that the path is malformed
 // ([http1.StatusOf] has the status); Path is the raw one then.
 //
 // Hot path: once per exchange. No allocation: TestTextAllocs.
@@ -43,8 +43,8 @@ func (t *Transport) Generation() uint64 { return t.gen.Load() }
 // MovePathBase moves the first n bytes of Path to PathBase: the prefix of the app that was chosen.
 func (t *Transport) MovePathBase(n int) { t.base += n }
 
-// Serve runs h and then what it has left to do: the buffered response, a stream, a blocking handler.
-// nil is NotFoundHandler.
+// Serve runs h and then what it has left to do: the buffered response, a stream, a blocking
+// handler. nil is NotFoundHandler.
 //
 // Hot path: once per exchange. No allocation: TestTextAllocs.
 func (t *Transport) Serve(h Handler) {
@@ -74,8 +74,9 @@ func (t *Transport) Writable() {
 // Cancel says that the exchange is over early: client gone, time-out, drain deadline. No Exchange
 // method but Generation and Post is called from here on, except as follows.
 //
-// done false: a Blocking handler still owns the Context. Keep request, Transport and generation, and
-// let Post work, until the handler has noticed and the Context calls Abort or SendEnd; then Complete.
+// done false: a Blocking handler still owns the Context. Keep request, Transport and generation,
+// and let Post work, until the handler has noticed and the Context calls Abort or SendEnd; then
+// Complete.
 func (t *Transport) Cancel(err error) (done bool) {
 	c := &t.Context
 	c.cancelStd(err)
@@ -119,8 +120,8 @@ func (t *Transport) Complete(o Outcome) {
 	c.reset()
 }
 
-// Completing says whether OnCompleted callbacks are left: false after Complete, true when one of them
-// panicked and Complete has to be called again.
+// Completing says whether OnCompleted callbacks are left: false after Complete, true when one of
+// them panicked and Complete has to be called again.
 func (t *Transport) Completing() bool { return len(t.completed) > 0 }
 
 // Running says that a Blocking handler owns the Context: only Writable and Cancel may be called.

@@ -4,8 +4,8 @@ import "unsafe"
 
 // view returns b as a string without copying.
 func view(b []byte) string {
-	// SAFETY: every b passed here is a request view or a field buffer, which nobody writes while the
-	// views made from it are documented as valid (until completion, or until the next change).
+	// SAFETY: every b passed here is a request view or a field buffer, which nobody writes while
+	// the views made from it are documented as valid (until completion, or until the next change).
 	return unsafe.String(unsafe.SliceData(b), len(b))
 }
 

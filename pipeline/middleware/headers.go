@@ -13,8 +13,8 @@ var HeadersSpec = Spec{
 	Name: "headers", Class: ClassFields, New: func() Options { return new(Headers) },
 }
 
-// Headers changes the fields of every response that passes: of handlers, of workers, and of errors. It
-// removes first, then sets, then adds. The zero value changes nothing.
+// Headers changes the fields of every response that passes: of handlers, of workers, and of errors.
+// It removes first, then sets, then adds. The zero value changes nothing.
 type Headers struct {
 	Set    map[string]string   `yaml:"set"`    // replaces all fields of the name
 	Add    map[string][]string `yaml:"add"`    // adds fields
@@ -24,8 +24,8 @@ type Headers struct {
 // change is one configured field.
 type change struct{ name, value string }
 
-// Build makes the middleware. Names and values are checked here; fields that belong to the connection
-// are refused.
+// Build makes the middleware. Names and values are checked here; fields that belong to the
+// connection are refused.
 func (o Headers) Build() (pipeline.Middleware, error) {
 	var set, add []change
 	for _, name := range slices.Sorted(maps.Keys(o.Set)) {

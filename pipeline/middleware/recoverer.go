@@ -14,9 +14,10 @@ var RecovererSpec = Spec{
 	Name: "recover", Class: ClassErrors, New: func() Options { return new(Recoverer) },
 }
 
-// Recoverer shapes the page that answers a panic of a handler. The recovering itself, the log line and
-// the status 500 are Weir's, with or without this middleware: what runs behind a chain (streams, posted
-// functions, workers' answers) is not on its stack. The zero value keeps the short text.
+// Recoverer shapes the page that answers a panic of a handler. The recovering itself, the log line
+// and the status 500 are Weir's, with or without this middleware: what runs behind a chain
+// (streams, posted functions, workers' answers) is not on its stack. The zero value keeps the short
+// text.
 type Recoverer struct {
 	// Page is the body. {status}, {reason} and {request_id} are replaced.
 	Page string `yaml:"page"`
@@ -45,7 +46,9 @@ func (o Recoverer) Build() (pipeline.Middleware, error) {
 		return func(next pipeline.Handler) pipeline.Handler { return next }, nil
 	}
 	parts := cutPage(text)
-	page := func(c *pipeline.Context, dst []byte, status int, reason pipeline.Reason) ([]byte, string) {
+	page := func(
+		c *pipeline.Context, dst []byte, status int, reason pipeline.Reason,
+	) ([]byte, string) {
 		if reason != pipeline.HandlerPanic {
 			return pipeline.PlainPage(c, dst, status, reason)
 		}

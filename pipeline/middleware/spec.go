@@ -1,5 +1,6 @@
-// Package middleware has the middlewares that come with Weir, one a file. Each exports a Spec, by which
-// configuration finds it and knows its options; in Go code the options structs serve directly:
+// Package middleware has the middlewares that come with Weir, one a file. Each exports a Spec, by
+// which configuration finds it and knows its options; in Go code the options structs serve
+// directly:
 //
 //	m, err := middleware.RequestID{Trust: "proxies"}.Build()
 package middleware
@@ -19,8 +20,8 @@ type Options interface {
 	Build() (pipeline.Middleware, error)
 }
 
-// Class orders middlewares from the outside in: one of a higher class outside one of a lower class is
-// likely a mistake. systems.md section 7b; the gaps are for what is not built yet.
+// Class orders middlewares from the outside in: one of a higher class outside one of a lower class
+// is likely a mistake. systems.md section 7b; the gaps are for what is not built yet.
 type Class uint8
 
 // Classes.

@@ -1,6 +1,6 @@
 // Package pipelinetest has an Exchange for tests of handlers and middleware: it parses a request,
-// records the response, and fails the test when the order of calls that pipeline.Exchange promises is
-// broken. The test's goroutine is the loop.
+// records the response, and fails the test when the order of calls that pipeline.Exchange promises
+// is broken. The test's goroutine is the loop.
 package pipelinetest
 
 import (
@@ -112,8 +112,8 @@ func (x *Exchange) Serve(h pipeline.Handler) {
 	x.pass()
 }
 
-// Run is Serve until the response has ended: posted functions are run, waiting for them if need be, and
-// the client has taken every byte.
+// Run is Serve until the response has ended: posted functions are run, waiting for them if need be,
+// and the client has taken every byte.
 func (x *Exchange) Run(h pipeline.Handler) {
 	x.Serve(h)
 	x.Finish()

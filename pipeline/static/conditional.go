@@ -20,7 +20,8 @@ func (e *entry) precondition(c *pipeline.Context) int {
 			return http.StatusPreconditionFailed
 		}
 	case r.Has(http1.IfUnmodifiedSince):
-		if t, err := http.ParseTime(c.Header("If-Unmodified-Since")); err == nil && e.modified.After(t) {
+		t, err := http.ParseTime(c.Header("If-Unmodified-Since"))
+		if err == nil && e.modified.After(t) {
 			return http.StatusPreconditionFailed
 		}
 	}
@@ -121,7 +122,7 @@ func number(s string) (int64, bool) {
 	if s == "" {
 		return 0, false
 	}
-	n, _ := strconv.ParseInt(s, 10, 64) // digits only: an error says out of range, and n is the largest
+	n, _ := strconv.ParseInt(s, 10, 64) // digits only: an error means n is the largest there is
 	return n, true
 }
 

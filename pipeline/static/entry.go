@@ -40,7 +40,8 @@ func (e *entry) describe(info fs.FileInfo) {
 
 // same says whether info is that of the file the entry was made from, unchanged.
 func (e *entry) same(info fs.FileInfo) bool {
-	return os.SameFile(e.info, info) && e.size == info.Size() && e.info.ModTime().Equal(info.ModTime())
+	return os.SameFile(e.info, info) && e.size == info.Size() &&
+		e.info.ModTime().Equal(info.ModTime())
 }
 
 // due says, to one caller per second, that the file is to be looked at again; the others go on with
@@ -71,8 +72,8 @@ func (e *entry) release() {
 	}
 }
 
-// answer answers with the file, or with what preconditions and Range make of it. A large file's entry
-// must have been acquired.
+// answer answers with the file, or with what preconditions and Range make of it. A large file's
+// entry must have been acquired.
 func (e *entry) answer(c *pipeline.Context) {
 	f := c.Fields()
 	_ = f.Set("ETag", e.etag) // these are well-formed; a full list loses validators

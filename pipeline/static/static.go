@@ -1,9 +1,9 @@
 // Package static serves the files of a directory.
 //
-// A file in the cache is answered on the loop: up to 64 KiB from memory, without a system call or an
-// allocation; larger ones from an open descriptor by sendfile. Everything else happens in the pool for
-// blocking work. A cached file is looked at again when a request finds that the last look is a second
-// old, so a change shows after a second at most plus that request.
+// A file in the cache is answered on the loop: up to 64 KiB from memory, without a system call or
+// an allocation; larger ones from an open descriptor by sendfile. Everything else happens in the
+// pool for blocking work. A cached file is looked at again when a request finds that the last look
+// is a second old, so a change shows after a second at most plus that request.
 package static
 
 import (
@@ -147,8 +147,8 @@ var (
 	errChanging  = errors.New("static: file changes while it is read")
 )
 
-// read returns the entry of path, acquired: the cached one if it still is true, else a new one, which
-// it caches.
+// read returns the entry of path, acquired: the cached one if it still is true, else a new one,
+// which it caches.
 func (f *Files) read(path string, now int64) (*entry, error) {
 	name := path[1:]
 	if name == "" || strings.HasSuffix(name, "/") {
@@ -196,7 +196,8 @@ func newEntry(name string, file *os.File, info fs.FileInfo, now int64) (*entry, 
 	e.body = make([]byte, e.size)
 	_, err := io.ReadFull(io.NewSectionReader(file, 0, e.size), e.body)
 	after, statErr := file.Stat()
-	if err == io.EOF || err == io.ErrUnexpectedEOF || err == nil && statErr == nil && !e.same(after) {
+	cut := err == io.EOF || err == io.ErrUnexpectedEOF
+	if cut || err == nil && statErr == nil && !e.same(after) {
 		err = errChanging
 	}
 	return e, errors.Join(err, statErr, file.Close())

@@ -382,8 +382,8 @@ func openFiles(t *testing.T) int {
 	return len(names)
 }
 
-// TestConcurrent has loops race for entries that change and get evicted; -race and the fake exchange
-// see what goes wrong.
+// TestConcurrent has loops race for entries that change and get evicted; -race and the fake
+// exchange see what goes wrong.
 func TestConcurrent(t *testing.T) {
 	s := newSite(t)
 	var wg sync.WaitGroup

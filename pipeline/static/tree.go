@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// tree is the root directory, by name: when the name comes to mean another directory, as it does when
-// a release is a moved symlink, that one is opened. Nothing outside it can be reached.
+// tree is the root directory, by name: when the name comes to mean another directory, as it does
+// when a release is a moved symlink, that one is opened. Nothing outside it can be reached.
 type tree struct {
 	name string
 	mu   sync.RWMutex // open holds it shared, so that no directory is closed under it

@@ -31,7 +31,8 @@ func (b *beneath) open(root *os.Root, name string) (*os.File, error) {
 		switch {
 		case err == nil:
 			return os.NewFile(uintptr(fd), name), nil
-		case (err == unix.EINTR || err == unix.EAGAIN) && try < 16: // a rename raced with "..": openat2(2)
+		case (err == unix.EINTR || err == unix.EAGAIN) && try < 16:
+			// EAGAIN: a rename raced with the walk, openat2(2)
 		case err == unix.ENOSYS || err == unix.EPERM:
 			return root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 		default:
