@@ -14,6 +14,15 @@ import (
 func (j *job) onData(u *upstream, b []byte) int {
 	j.moved = j.s.loop.Now()
 	j.gotByte = true
+	n := j.take(u, b)
+	if u.job == j {
+		j.armIdle()
+	}
+	return n
+}
+
+// take takes heads and body of the response.
+func (j *job) take(u *upstream, b []byte) int {
 	n := 0
 	for j.stage == stageSent {
 		if n > 0 && n == len(b) { // informational responses and no more

@@ -60,6 +60,10 @@ func (j *job) nextDue(now int64) int64 {
 			sooner(now, sendCheck)
 			break
 		}
+		if j.gotByte {
+			sooner(j.moved, j.times.Idle)
+			break
+		}
 		sooner(j.sentAll, j.times.FirstByte)
 		sooner(max(j.heldFrom, j.sentAll), j.set.HangAfter)
 	case stageRelay:
@@ -68,6 +72,14 @@ func (j *job) nextDue(now int64) int64 {
 		}
 	}
 	return at
+}
+
+// armIdle sees to it that the timer, set for the first byte, fires early enough for the next one.
+func (j *job) armIdle() {
+	d := int64(j.times.Idle)
+	if d > 0 && (!j.timer.Scheduled() || j.timer.When() > j.moved+d) {
+		j.s.loop.Schedule(&j.timer, j.moved+d)
+	}
 }
 
 // allSent says whether the whole request has gone to the worker, and notes when it was first seen so.

@@ -25,7 +25,7 @@ func TestForward(t *testing.T) {
 	if n := w.total.Load(); n != 1 {
 		t.Errorf("worker saw %d connections; want 1", n)
 	}
-	if n := <-f.served; n != 1 {
+	if n := <-f.told.served; n != 1 {
 		t.Errorf("Served %d; want 1", n)
 	}
 	f.audit()
