@@ -210,3 +210,7 @@ func (held) OnCancel(*Context, error) {}
 
 // NotFoundHandler is the end of a chain that nothing in it has answered: 404, reason NotFound.
 func NotFoundHandler(c *Context) { c.Fail(http.StatusNotFound, NotFound) }
+
+// Exchange is the transport's half of c, for packages that serve an exchange below the level of
+// handlers (pipeline/dispatch); nil after Complete.
+func (c *Context) Exchange() Exchange { return c.x }

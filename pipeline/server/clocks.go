@@ -13,15 +13,15 @@ import (
 // Hot path: once per exchange. No allocation: TestPlaintextAllocs.
 func (s *session) arm() {
 	now := s.ls.loop.Now()
-	at := now + int64(rateWindow)
+	at := now + int64(s.ls.opt.RateGrace)
 	switch s.state {
 	case stateHead:
-		at = min(at, s.since+int64(s.ls.opt.Timeouts.Header))
+		at = min(at, later(s.since, s.ls.opt.Timeouts.Header))
 	case stateIdle:
 		if s.ls.draining {
 			at = min(at, s.ls.drainIdleAt)
 		} else {
-			at = min(at, s.since+int64(s.ls.opt.Timeouts.KeepAlive))
+			at = min(at, later(s.since, s.ls.opt.Timeouts.KeepAlive))
 		}
 	case stateProxy:
 		at = min(at, s.since+int64(proxyHeaderTimeout))
@@ -30,6 +30,14 @@ func (s *session) arm() {
 		at = min(at, s.halfAt)
 	}
 	s.conn.SetTimer(at)
+}
+
+// later is since plus d; Never stays out of reach.
+func later(since int64, d time.Duration) int64 {
+	if d == Never {
+		return int64(Never)
+	}
+	return since + int64(d)
 }
 
 // OnTimer implements netpoll.Handler.
@@ -43,7 +51,7 @@ func (s *session) OnTimer(_ *netpoll.Conn, now int64) {
 		return
 	}
 	if s.state == stateIdle && !s.conn.Pending() { // nothing but the keep-alive clock is left
-		at := s.since + int64(s.ls.opt.Timeouts.KeepAlive)
+		at := later(s.since, s.ls.opt.Timeouts.KeepAlive)
 		if s.ls.draining {
 			at = min(at, s.ls.drainIdleAt)
 		}
@@ -63,7 +71,7 @@ func (s *session) tick(now int64) bool {
 			return false
 		}
 	case stateHead:
-		if now >= s.since+int64(t.Header) {
+		if now >= later(s.since, t.Header) {
 			s.timeoutHead()
 			return false
 		}
@@ -71,7 +79,7 @@ func (s *session) tick(now int64) bool {
 		if s.conn.Pending() {
 			return s.judge(now, s.taken(), pipeline.TimerMinBytesPerSecond)
 		}
-		if now >= s.since+int64(t.KeepAlive) || s.ls.draining && now >= s.ls.drainIdleAt {
+		if now >= later(s.since, t.KeepAlive) || s.ls.draining && now >= s.ls.drainIdleAt {
 			s.ls.countReason(pipeline.TimerConnectionIdle)
 			s.leave(true)
 			return false
@@ -117,7 +125,7 @@ func (s *session) judge(now int64, moved uint64, reason pipeline.Reason) bool {
 		return true
 	}
 	span := now - s.rateAt
-	if span < int64(rateWindow) {
+	if span < int64(s.ls.opt.RateGrace) {
 		return true
 	}
 	if moved-s.rateMark >= uint64(rate)*uint64(span)/uint64(time.Second) {

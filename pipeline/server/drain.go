@@ -8,14 +8,18 @@ import (
 // Drain stops serving without losing what has begun: every listener accepts what waits and closes,
 // responses from now on close their connection, idle connections stay for a second more. It returns
 // when no connection is left, or cuts the rest when ctx ends and returns how many exchanges that cut.
+// unlistened, if not nil, is called as soon as every listener is closed.
 //
 // design.md section 7, Drain.
-func (srv *Server) Drain(ctx context.Context) (cut int) {
+func (srv *Server) Drain(ctx context.Context, unlistened func()) (cut int) {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
 	empty := make(chan struct{}, len(srv.loops))
 	for _, ls := range srv.loops {
 		ls.onLoop(func() { ls.beginDrain(func() { empty <- struct{}{} }) })
+	}
+	if unlistened != nil {
+		unlistened()
 	}
 	for range srv.loops {
 		select {

@@ -5,7 +5,7 @@ import "time"
 // Every maximum of the package. What a user may set is in Limits and Timeouts.
 const (
 	discardBytesMax    = 256 << 10       // of a request body that no handler wanted; then close
-	rateWindow         = 5 * time.Second // grace, and window in which minimum rates are judged
+	rateGraceDefault   = 5 * time.Second // also the window in which minimum rates are judged
 	hostBytesMax       = 255             // of a Host that can match a binding
 	keepExchanges      = 256             // free exchanges kept per loop
 	headOverheadBytes  = 320             // of a response head beside its fields

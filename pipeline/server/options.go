@@ -18,7 +18,9 @@ const Off = -1
 type Options struct {
 	Limits   Limits
 	Timeouts Timeouts
-	MinRate  int // B/s that a peer must send or take after 5 s of grace; 0 = 240, Off = no bound
+	MinRate  int // B/s that a peer must send or take after the grace; 0 = 240, Off = no bound
+	// RateGrace is how long a transfer may fall short, and the window it is judged in; 0 = 5s.
+	RateGrace time.Duration
 
 	TrustedProxies []netip.Prefix
 	ServerHeader   string // "" = "Weir"; "off" = none
@@ -44,6 +46,9 @@ type Timeouts struct {
 	KeepAlive time.Duration // 120s: between requests, and from accept to the first byte
 	HalfClose time.Duration // 200ms: see HalfCloseOff
 }
+
+// Never switches a clock of Timeouts off.
+const Never = time.Duration(1<<62 - 1)
 
 // Values of Timeouts.HalfClose beside a duration.
 const (
@@ -98,13 +103,13 @@ type Site struct {
 	Apps     []App
 }
 
-// Binding ties a site to a listener and a host. Hosts: "+" strong wildcard, "*" weak wildcard, ""
-// the address itself, "name", or "*.name" (left-most label).
+// Binding ties a site to a listener and a host.
 //
 // systems.md rows H10-H13.
 type Binding struct {
-	Address string
-	Host    string
+	Address string     // of the listener
+	Host    string     // "+" strong wildcard, "*" weak wildcard, "" the address itself, "name", "*.name"
+	Local   netip.Addr // if valid: connections to this address of a wildcard listener only
 }
 
 // App is what answers below a path prefix of a site.
@@ -122,6 +127,9 @@ func (o *Options) resolved() Options {
 	}
 	if r.MinRate == 0 {
 		r.MinRate = 240
+	}
+	if r.RateGrace <= 0 {
+		r.RateGrace = rateGraceDefault
 	}
 	if r.ServerHeader == "" {
 		r.ServerHeader = "Weir"

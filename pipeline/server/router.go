@@ -1,8 +1,9 @@
 package server
 
 import (
+	"bytes"
 	"fmt"
-	"sort"
+	"net/netip"
 	"strings"
 
 	"weir/pipeline"
@@ -14,18 +15,22 @@ type routes struct {
 	tables map[string]*table // by listener address
 }
 
-// table is what one listener serves, by category of binding.
+// table is what one listener serves, by category of binding. A request belongs to the first category
+// that has its host, and falls through to no other; within it the longest prefix wins.
 //
 // systems.md row H11: strong wildcard, exact host, left-most wildcard label, the address itself, weak
-// wildcard; the longest prefix wins inside a category.
+// wildcard.
 type table struct {
 	strong *apps
 	exact  map[string]*apps
 	label  map[string]*apps // by the host behind the first dot
 	bound  *apps
 	weak   *apps
-	only   *apps // set when the weak or bound category is all there is
+	only   *apps // set when one category without names is all there is
 	head   http1.Limits
+	// local holds the tables of connections to one address of a wildcard listener; nil when no
+	// binding asks for the address.
+	local map[netip.Addr]*table
 }
 
 // apps are those of one site, or of several that share a binding's host.
@@ -49,29 +54,80 @@ func newRoutes(sites []Site, o *Options) (*routes, error) {
 	r := &routes{tables: map[string]*table{}}
 	for i := range sites {
 		for _, b := range sites[i].Bindings {
-			if err := r.bind(&sites[i], b, o); err != nil {
+			t := r.tables[b.Address]
+			if t == nil {
+				t = newTable(o)
+				r.tables[b.Address] = t
+			}
+			if b.Local.IsValid() {
+				t = t.forLocal(b.Local.Unmap(), o)
+			}
+			if err := t.bind(&sites[i], b, o); err != nil {
 				return nil, err
 			}
 		}
 	}
 	for _, t := range r.tables {
-		if t.strong == nil && len(t.exact) == 0 && len(t.label) == 0 {
-			if t.bound == nil {
-				t.only = t.weak
-			} else if t.weak == nil {
-				t.only = t.bound
-			}
+		for _, own := range t.local {
+			own.fallBackOn(t)
+			t.head = widest(t.head, own.head)
+			own.settle()
 		}
+		t.settle()
 	}
 	return r, nil
 }
 
-func (r *routes) bind(s *Site, b Binding, o *Options) error {
-	t := r.tables[b.Address]
-	if t == nil {
-		t = &table{exact: map[string]*apps{}, label: map[string]*apps{}, head: o.Limits.Head.Resolved()}
-		r.tables[b.Address] = t
+func newTable(o *Options) *table {
+	return &table{
+		exact: map[string]*apps{}, label: map[string]*apps{}, head: o.Limits.Head.Resolved(),
 	}
+}
+
+func (t *table) forLocal(a netip.Addr, o *Options) *table {
+	if t.local == nil {
+		t.local = map[netip.Addr]*table{}
+	}
+	if t.local[a] == nil {
+		t.local[a] = newTable(o)
+	}
+	return t.local[a]
+}
+
+// fallBackOn adds what base has and t has not.
+func (t *table) fallBackOn(base *table) {
+	for _, f := range [...]struct{ own, other **apps }{
+		{&t.strong, &base.strong}, {&t.bound, &base.bound}, {&t.weak, &base.weak},
+	} {
+		if *f.own == nil {
+			*f.own = *f.other
+		}
+	}
+	for _, f := range [...]struct{ own, other map[string]*apps }{
+		{t.exact, base.exact}, {t.label, base.label},
+	} {
+		for host, a := range f.other {
+			if f.own[host] == nil {
+				f.own[host] = a
+			}
+		}
+	}
+}
+
+// settle finds out whether hosts need to be looked at at all.
+func (t *table) settle() {
+	switch {
+	case t.strong != nil:
+		t.only = t.strong
+	case len(t.exact) > 0 || len(t.label) > 0:
+	case t.bound != nil:
+		t.only = t.bound
+	default:
+		t.only = t.weak
+	}
+}
+
+func (t *table) bind(s *Site, b Binding, o *Options) error {
 	host := strings.ToLower(strings.TrimSuffix(b.Host, "."))
 	var into *apps
 	switch {
@@ -170,41 +226,27 @@ func (a *apps) find(path string) *app {
 	return a.root
 }
 
-// lookup finds the app for a host (host or host:port, as sent) and a decoded path. known is false
-// when no binding has the host at all.
+// lookup finds the apps for a host (host or host:port, as sent), or nil.
 //
 // Hot path: once per request. No allocation: TestPlaintextAllocs.
-func (t *table) lookup(host []byte, path string) (a *app, known bool) {
+func (t *table) lookup(host []byte) *apps {
 	if t.only != nil {
-		return t.only.find(path), true
-	}
-	if a, known = try(t.strong, path, known); a != nil {
-		return a, true
+		return t.only
 	}
 	var buf [hostBytesMax]byte
 	name := foldHost(buf[:0], host)
-	if a, known = try(t.exact[string(name)], path, known); a != nil {
-		return a, true
+	if a := t.exact[string(name)]; a != nil {
+		return a
 	}
-	for i, c := range name {
-		if c == '.' {
-			if a, known = try(t.label[string(name[i+1:])], path, known); a != nil {
-				return a, true
-			}
-			break
+	if i := bytes.IndexByte(name, '.'); i >= 0 {
+		if a := t.label[string(name[i+1:])]; a != nil {
+			return a
 		}
 	}
-	if a, known = try(t.bound, path, known); a != nil {
-		return a, true
+	if t.bound != nil {
+		return t.bound
 	}
-	return try(t.weak, path, known)
-}
-
-func try(set *apps, path string, known bool) (*app, bool) {
-	if set == nil {
-		return nil, known
-	}
-	return set.find(path), true
+	return t.weak
 }
 
 // foldHost appends host in lower case without port and final dot; nothing when it is too long.
@@ -223,14 +265,4 @@ func foldHost(dst, host []byte) []byte {
 		dst = append(dst, c)
 	}
 	return dst
-}
-
-// addresses are the listeners that the routes need, sorted.
-func (r *routes) addresses() []string {
-	var out []string
-	for a := range r.tables {
-		out = append(out, a)
-	}
-	sort.Strings(out)
-	return out
 }

@@ -110,17 +110,18 @@ func (s *session) origin() pipeline.Origin {
 //
 // Hot path: once per request. No allocation: TestPlaintextAllocs.
 func (s *session) route(x *exchange) {
-	t := s.ln.table
+	t := s.table()
 	if t == nil {
 		s.unmatched(x)
 		return
 	}
-	a, known := t.lookup(x.req.Host(), x.tr.Path())
-	switch {
-	case a == nil && !known:
+	set := t.lookup(x.req.Host())
+	if set == nil {
 		s.unmatched(x)
 		return
-	case a == nil:
+	}
+	a := set.find(x.tr.Path())
+	if a == nil {
 		x.serve(nil)
 		return
 	}
@@ -139,6 +140,17 @@ func (s *session) route(x *exchange) {
 	}
 	x.tr.MovePathBase(len(a.prefix))
 	x.serve(a.handler)
+}
+
+// table is what the connection's listener serves, to the address that the client connected to.
+func (s *session) table() *table {
+	t := s.ln.table
+	if t != nil && t.local != nil {
+		if own := t.local[s.conn.Local().Addr().Unmap()]; own != nil {
+			return own
+		}
+	}
+	return t
 }
 
 func (s *session) unmatched(x *exchange) {

@@ -1,0 +1,181 @@
+package weir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"weir/supervisor/admin"
+)
+
+// verb is a command against a running instance.
+type verb struct {
+	cli        *cli
+	runtimeDir string
+	asJSON     bool
+	noWait     bool
+}
+
+// command adds the flags that every verb has; changing verbs can be told not to wait.
+func (v *verb) command(cmd *cobra.Command, changes bool) *cobra.Command {
+	cmd.Flags().StringVar(&v.runtimeDir, "runtime-dir", "", "runtime directory of the instance")
+	cmd.Flags().BoolVar(&v.asJSON, "json", false, "as JSON")
+	if changes {
+		cmd.Flags().BoolVar(&v.noWait, "no-wait", false, "return when it has begun")
+	}
+	return cmd
+}
+
+// client finds the instance.
+func (v *verb) client() (*admin.Client, error) {
+	getenv := func(name string) string {
+		for _, e := range v.cli.environ {
+			if value, ok := strings.CutPrefix(e, name+"="); ok {
+				return value
+			}
+		}
+		return ""
+	}
+	dir := v.runtimeDir
+	if dir == "" {
+		dir = getenv("WEIR_RUNTIME_DIR")
+	}
+	found, err := admin.Find(dir, getenv)
+	if err != nil {
+		return nil, exitWith(instanceExit(err), err)
+	}
+	return admin.NewClient(found.Socket()), nil
+}
+
+func instanceExit(err error) int {
+	if errors.Is(err, admin.ErrNoInstance) {
+		return exitNoInstance
+	}
+	return exitFailed
+}
+
+// change runs a changing verb and says that it is done.
+func (v *verb) change(ctx context.Context, what string,
+	f func(*admin.Client, context.Context, bool) error) error {
+	client, err := v.client()
+	if err != nil {
+		return err
+	}
+	if err := f(client, ctx, !v.noWait); err != nil {
+		return exitWith(instanceExit(err), err)
+	}
+	state := "done"
+	if v.noWait {
+		state = "begun"
+	}
+	if v.asJSON {
+		return v.cli.printJSON(admin.Done{State: state})
+	}
+	fmt.Fprintf(v.cli.stdout, "%s: %s\n", what, state)
+	return nil
+}
+
+// statusCommand is weir status.
+func (c *cli) statusCommand() *cobra.Command {
+	v := &verb{cli: c}
+	return v.command(&cobra.Command{
+		Use: "status", Short: "show a running instance", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := v.client()
+			if err != nil {
+				return err
+			}
+			s, err := client.Status(cmd.Context())
+			if err != nil {
+				return exitWith(instanceExit(err), err)
+			}
+			if v.asJSON {
+				return c.printJSON(s)
+			}
+			return exitWith(exitFailed, c.printStatus(s))
+		},
+	}, false)
+}
+
+// recycleCommand is weir recycle POOL.
+func (c *cli) recycleCommand() *cobra.Command {
+	v := &verb{cli: c}
+	return v.command(&cobra.Command{
+		Use: "recycle POOL", Short: "replace every worker of a pool by a fresh one",
+		Args: exactly("recycle", "POOL"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return v.change(cmd.Context(), "recycle "+args[0],
+				func(cl *admin.Client, ctx context.Context, wait bool) error {
+					return cl.Recycle(ctx, args[0], wait)
+				})
+		},
+	}, true)
+}
+
+// reloadCommand is weir reload.
+func (c *cli) reloadCommand() *cobra.Command {
+	v := &verb{cli: c}
+	return v.command(&cobra.Command{
+		Use: "reload", Short: "apply the configuration anew", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return v.change(cmd.Context(), "reload", (*admin.Client).Reload)
+		},
+	}, true)
+}
+
+// shutdownCommand is weir shutdown.
+func (c *cli) shutdownCommand() *cobra.Command {
+	v := &verb{cli: c}
+	return v.command(&cobra.Command{
+		Use: "shutdown", Short: "drain the instance and end it", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return v.change(cmd.Context(), "shutdown", (*admin.Client).Shutdown)
+		},
+	}, true)
+}
+
+// printStatus is the form for people.
+func (c *cli) printStatus(s *admin.Status) error {
+	fmt.Fprintf(c.stdout, "weir %s, pid %d, %s, up %s\n", s.Version, s.PID, s.State,
+		seconds(s.Uptime))
+	for _, l := range s.Listeners {
+		fmt.Fprintf(c.stdout, "listening on %s\n", l.URL)
+	}
+	w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\nNAME\tSTATE\tPID\tUP\tDETAIL")
+	for _, f := range s.Fronts {
+		fmt.Fprintf(w, "front/%d\t%s\t%d\t%s\t%s\n", f.Slot, f.State, f.PID,
+			seconds(time.Since(f.Started).Seconds()), f.LastExit)
+	}
+	for _, p := range s.Pools {
+		fmt.Fprintf(w, "%s\t%s\t\t\t%d/%d ready, %d failures %s\n", p.Name, p.State, p.Ready,
+			p.WantCount, p.Failures, p.Error)
+		for _, k := range p.Workers {
+			fmt.Fprintf(w, "  %s\t%s\t%d\t%s\t%s%s\n", k.Name, k.State, k.PID, seconds(k.Uptime),
+				exposed(k.Network, k.Address), k.Reason)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stdout, "\n%d requests, %d connections open\n", s.Counters["requests"],
+		s.Counters["connections_open"])
+	return nil
+}
+
+// exposed names a worker's address, and says when every local user can reach it.
+func exposed(network, address string) string {
+	if network == "tcp" {
+		return address + " (reachable by every local user) "
+	}
+	return ""
+}
+
+func seconds(s float64) string {
+	return time.Duration(s * float64(time.Second)).Round(time.Second).String()
+}

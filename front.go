@@ -1,0 +1,247 @@
+package weir
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/panjf2000/ants/v2"
+
+	"weir/netpoll"
+	"weir/pipeline/server"
+	"weir/supervisor"
+	"weir/supervisor/config"
+)
+
+// front is the process that carries client traffic: what the supervisor says, done to loops, server
+// and pools. Its methods run on the control channel's goroutine unless said otherwise.
+type front struct {
+	app      *App
+	session  *supervisor.FrontSession
+	loops    []*netpoll.Loop
+	server   *server.Server
+	routes   *routeSet
+	options  server.Options
+	logs     accessLogs
+	level    slog.LevelVar
+	log      *slog.Logger
+	blocking *ants.Pool
+	fronts   int
+	running  sync.WaitGroup // loops
+}
+
+// frontMain is the main function of a front process.
+func frontMain(app *App) int {
+	// The supervisor says when to end; a terminal's or a service manager's signal goes to it, too.
+	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1)
+	session, err := supervisor.AttachFront(supervisor.ControlFD)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "weir: front:", err)
+		return exitFailed
+	}
+	f := &front{app: app, session: session}
+	if err := session.Serve(f); err != nil {
+		fmt.Fprintln(os.Stderr, "weir:", err)
+		return exitFailed
+	}
+	return exitOK
+}
+
+// Configure implements supervisor.FrontHandler.
+func (f *front) Configure(s supervisor.Snapshot) error {
+	first := f.server == nil
+	if first {
+		if err := f.start(&s); err != nil {
+			return err
+		}
+	}
+	routes, err := f.routes.next(s.Config, s.Fronts)
+	if err != nil {
+		return err
+	}
+	log, err := f.logs.next(s.Config)
+	if err != nil {
+		return err
+	}
+	o := f.serverOptions(&s)
+	o.AccessLog = log
+	if err := f.server.Apply(o, frontListeners(&s), routes.sites); err != nil {
+		f.logs.drop(log)
+		return err
+	}
+	f.level.Set(levelOf(s.Config.Log.Level))
+	f.logs.settle(log, s.Config)
+	f.routes.settle(routes)
+	if first {
+		f.session.ReportReady()
+	}
+	return nil
+}
+
+// start makes the loops and runs them: once, with the first configuration.
+func (f *front) start(s *supervisor.Snapshot) error {
+	c := s.Config
+	f.fronts = s.Fronts
+	f.level.Set(levelOf(c.Log.Level))
+	f.log = newLogger(os.Stderr, c.Log.Format, &f.level)
+	tuneRuntime(c, s.Loops)
+	var err error
+	f.blocking, err = ants.NewPool(c.Limits.Blocking, ants.WithNonblocking(true),
+		ants.WithDisablePurge(false), ants.WithExpiryDuration(10*time.Second))
+	if err != nil {
+		return fmt.Errorf("weir: blocking pool: %w", err)
+	}
+	conns := netpoll.NewCap(connsMax(c, s))
+	for i := range s.Loops {
+		l, err := netpoll.New(netpoll.Config{
+			Index: i, Conns: conns, BufferBytes: buffersPerLoop(c, s.Loops),
+			FinishRate: rateOf(c.MinRate.Rate), ReadFile: f.block,
+			PlainWait: runtime.GOMAXPROCS(0) <= s.Loops,
+		})
+		if err != nil {
+			return err
+		}
+		f.loops = append(f.loops, l)
+	}
+	f.server = server.New(f.loops, f.serverOptions(s))
+	f.routes = newRouteSet(f.app, f.loops, workerEvents{f.session.Events()})
+	for _, l := range f.loops {
+		f.running.Go(l.Run)
+	}
+	return nil
+}
+
+func (f *front) serverOptions(s *supervisor.Snapshot) server.Options {
+	o := serverOptions(s.Config)
+	o.Logger, o.Blocking = f.log, f.block
+	o.Counters = func(loop int) []uint64 { return s.Counters.Row(loop) }
+	return o
+}
+
+// block runs a function on the bounded pool for blocking work; false: full. Any goroutine.
+func (f *front) block(job func()) bool { return f.blocking.Submit(job) == nil }
+
+// tuneRuntime gives each loop a P of its own, and one more for everything else, so that loops keep
+// theirs across short waits; handlers on the blocking pool get theirs where there are any.
+func tuneRuntime(c *config.Config, loops int) {
+	procs := loops + 1
+	if hasBlocking(c) {
+		procs += min(runtime.NumCPU(), 2)
+	}
+	runtime.GOMAXPROCS(procs)
+	debug.SetGCPercent(gcPercent)
+	if limit := c.Limits.Buffers.Bytes(); limit > 0 && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(2*limit + memoryBeside)
+	}
+}
+
+func hasBlocking(c *config.Config) bool {
+	for _, s := range c.Sites {
+		for i := range s.Apps {
+			switch s.Apps[i].Kind() {
+			case config.AppStatic, config.AppHandler:
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func buffersPerLoop(c *config.Config, loops int) int {
+	if c.Limits.Buffers.IsOff() {
+		return 1 << 62
+	}
+	return int(c.Limits.Buffers.Bytes()) / loops
+}
+
+// connsMax is limits.connections, or what the descriptors allow: a dispatched request needs two.
+// design.md section 4, Accept.
+func connsMax(c *config.Config, s *supervisor.Snapshot) int {
+	if n := c.Limits.Connections; n != config.Auto {
+		if n.IsOff() {
+			return 1 << 30
+		}
+		return max(1, int(n))
+	}
+	var lim syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &lim) != nil {
+		return connsMin
+	}
+	workers := 0
+	for _, p := range c.Pools {
+		workers += int(p.Workers)
+	}
+	free := int(min(lim.Cur, 1<<30)) - descriptorsBeside - len(s.Listeners)*s.Loops - workers*s.Loops
+	return max(free/2, connsMin)
+}
+
+func frontListeners(s *supervisor.Snapshot) []server.Listener {
+	var out []server.Listener
+	for _, l := range s.Listeners {
+		own := server.Listener{Address: l.Address, FDs: l.FDs}
+		if c, ok := s.Config.Listener(l.Address); ok {
+			own.Proxy = proxyModes[c.ProxyProtocol]
+		}
+		out = append(out, own)
+	}
+	return out
+}
+
+// StatusWanted implements supervisor.FrontHandler.
+func (f *front) StatusWanted() {
+	go func() {
+		report := struct {
+			Connections int   `json:"connections"`
+			Loops       int   `json:"loops"`
+			Pools       []any `json:"pools"`
+		}{Connections: f.server.Connections(), Loops: len(f.loops)}
+		for _, p := range f.routes.all() {
+			report.Pools = append(report.Pools, p.Snapshot())
+		}
+		b, err := json.Marshal(report)
+		if err != nil {
+			f.log.Error("status", "error", err)
+			return
+		}
+		f.session.ReportStatus(b)
+	}()
+}
+
+// LogLevel implements supervisor.FrontHandler.
+func (f *front) LogLevel(level config.LogLevel) { f.level.Set(levelOf(level)) }
+
+// ReopenLogs implements supervisor.FrontHandler.
+func (f *front) ReopenLogs() { f.logs.reopen() }
+
+// Drain implements supervisor.FrontHandler.
+func (f *front) Drain(deadline time.Time) {
+	go func() {
+		ctx, cancel := context.WithDeadline(context.Background(), deadline)
+		defer cancel()
+		if cut := f.server.Drain(ctx, f.session.ReportUnlistened); cut > 0 {
+			f.log.Warn("drain deadline: exchanges cut", "count", cut)
+		}
+		f.end()
+	}()
+}
+
+// Shutdown implements supervisor.FrontHandler.
+func (f *front) Shutdown() { go f.end() }
+
+// end stops the loops and ends Serve.
+func (f *front) end() {
+	for _, l := range f.loops {
+		l.Stop()
+	}
+	f.running.Wait()
+	f.logs.close()
+	_ = f.session.Close() // the process ends next; there is nobody to tell
+}

@@ -1,0 +1,21 @@
+package weir
+
+import "time"
+
+// Every maximum and constant of the package.
+const (
+	gcPercent         = 400       // a front's heap is small beside its buffers, which are reused
+	memoryBeside      = 256 << 20 // bytes beside twice the buffers, for a front's GOMEMLIMIT
+	descriptorsBeside = 256       // of a front: files, logs, control channel, poller
+	connsMin          = 64        // client connections, however few descriptors there are
+
+	reloadTimeout = 5 * time.Minute // of a reload that a signal asked for
+)
+
+// Exit codes. design.md section 8.
+const (
+	exitOK         = 0
+	exitFailed     = 1 // refused or failed
+	exitUsage      = 2 // usage or configuration
+	exitNoInstance = 3
+)

@@ -1,0 +1,185 @@
+package weir
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"weir/netpoll"
+	"weir/pipeline"
+	"weir/pipeline/dispatch"
+	"weir/pipeline/server"
+	"weir/pipeline/static"
+	"weir/supervisor"
+	"weir/supervisor/config"
+)
+
+// routeSet is what a front has made of its configuration: handlers by name, static roots, pools. What
+// a reload leaves as it was keeps its handler, its files in memory and its connections to workers.
+type routeSet struct {
+	app      *App
+	loops    []*netpoll.Loop
+	events   dispatch.Events
+	handlers map[string]pipeline.Handler
+	statics  map[string]pipeline.Handler
+
+	mu    sync.Mutex
+	pools map[string]*dispatch.Pool
+}
+
+// routing is a set of sites ready to be applied, and the pools it needs.
+type routing struct {
+	sites []server.Site
+	pools map[string]*dispatch.Pool
+	apply []func()
+}
+
+func newRouteSet(app *App, loops []*netpoll.Loop, ev dispatch.Events) *routeSet {
+	return &routeSet{
+		app: app, loops: loops, events: ev, handlers: map[string]pipeline.Handler{},
+		statics: map[string]pipeline.Handler{}, pools: map[string]*dispatch.Pool{},
+	}
+}
+
+// next builds the routes of c and changes nothing that serves.
+func (r *routeSet) next(c *config.Config, fronts int) (*routing, error) {
+	n := &routing{pools: map[string]*dispatch.Pool{}}
+	for i := range c.Pools {
+		p := &c.Pools[i]
+		o := poolOptions(c, p, fronts)
+		if old := r.pool(p.Name); old != nil {
+			n.pools[p.Name] = old
+			n.apply = append(n.apply, func() { old.Update(o) })
+			continue
+		}
+		n.pools[p.Name] = dispatch.NewPool(o, r.loops, r.events)
+	}
+	for i := range c.Sites {
+		s := &c.Sites[i]
+		site := server.Site{Name: s.Name, Bindings: bindings(s)}
+		for j := range s.Apps {
+			a := &s.Apps[j]
+			h, err := r.handler(n, a)
+			if err != nil {
+				return nil, fmt.Errorf("weir: site %s: app %s: %w", s.Name, a.Prefix, err)
+			}
+			if h, err = (registry{r.app}).chain(h, s); err != nil {
+				return nil, err
+			}
+			site.Apps = append(site.Apps,
+				server.App{Prefix: a.Prefix, Handler: h, Limits: serverLimits(a.Limits)})
+		}
+		n.sites = append(n.sites, site)
+	}
+	return n, nil
+}
+
+func (r *routeSet) handler(n *routing, a *config.App) (pipeline.Handler, error) {
+	switch a.Kind() {
+	case config.AppPool:
+		return n.pools[a.Pool].Route(dispatchTimeouts(a.Timeouts)), nil
+	case config.AppStatic:
+		return r.static(a.Static.Root)
+	case config.AppRespond:
+		return respond(a.Respond), nil
+	}
+	if h := r.handlers[a.Handler]; h != nil {
+		return h, nil
+	}
+	h, err := r.app.build(context.Background(), a.Handler)
+	if err == nil {
+		r.handlers[a.Handler] = h
+	}
+	return h, err
+}
+
+func (r *routeSet) static(root string) (pipeline.Handler, error) {
+	if h := r.statics[root]; h != nil {
+		return h, nil
+	}
+	files, err := static.New(static.Options{Root: root})
+	if err != nil {
+		return nil, err
+	}
+	r.statics[root] = files.Handle
+	return r.statics[root], nil
+}
+
+// settle makes n the routes in force.
+func (r *routeSet) settle(n *routing) {
+	for _, f := range n.apply {
+		f()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pools = n.pools
+}
+
+func (r *routeSet) pool(name string) *dispatch.Pool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.pools[name]
+}
+
+func (r *routeSet) all() []*dispatch.Pool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []*dispatch.Pool
+	for _, p := range r.pools {
+		out = append(out, p)
+	}
+	return out
+}
+
+// PoolAvailable implements supervisor.FrontHandler.
+func (f *front) PoolAvailable(pool string, a supervisor.Availability) {
+	if p := f.routes.pool(pool); p != nil {
+		p.SetAvailable(availabilities[a])
+	}
+}
+
+// WorkerReady implements supervisor.FrontHandler.
+func (f *front) WorkerReady(w supervisor.WorkerRef, e supervisor.Endpoint) {
+	p := f.routes.pool(w.Pool)
+	if p == nil {
+		return
+	}
+	if err := p.AddWorker(w.N, e.Network, e.Address, e.Concurrency); err != nil {
+		f.session.Events().WorkerRefused(w, err.Error())
+	}
+}
+
+// WorkerDrain implements supervisor.FrontHandler.
+func (f *front) WorkerDrain(w supervisor.WorkerRef) {
+	if p := f.routes.pool(w.Pool); p != nil {
+		p.DrainWorker(w.N)
+		return
+	}
+	f.session.Events().WorkerDrained(w) // of a pool that a reload has removed
+}
+
+// WorkerGone implements supervisor.FrontHandler.
+func (f *front) WorkerGone(w supervisor.WorkerRef) {
+	if p := f.routes.pool(w.Pool); p != nil {
+		p.RemoveWorker(w.N)
+	}
+}
+
+// workerEvents passes what dispatch sees on to the supervisor.
+type workerEvents struct{ to supervisor.LinkEvents }
+
+func (e workerEvents) Drained(pool string, n uint64) {
+	e.to.WorkerDrained(supervisor.WorkerRef{Pool: pool, N: n})
+}
+
+func (e workerEvents) Hung(pool string, n uint64, detail string) {
+	e.to.WorkerHung(supervisor.WorkerRef{Pool: pool, N: n}, detail)
+}
+
+func (e workerEvents) Refused(pool string, n uint64, err string) {
+	e.to.WorkerRefused(supervisor.WorkerRef{Pool: pool, N: n}, err)
+}
+
+func (e workerEvents) Served(pool string, n uint64) {
+	e.to.WorkerServed(supervisor.WorkerRef{Pool: pool, N: n})
+}

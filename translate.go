@@ -1,0 +1,151 @@
+package weir
+
+import (
+	"time"
+
+	"weir/pipeline"
+	"weir/pipeline/dispatch"
+	"weir/pipeline/server"
+	"weir/protocol/http1"
+	"weir/supervisor"
+	"weir/supervisor/config"
+)
+
+// This file turns configuration into the options of the packages that serve.
+
+// serverOptions are the options of a front's server.
+func serverOptions(c *config.Config) server.Options {
+	o := server.Options{
+		Limits:         serverLimits(limitsOf(c)),
+		TrustedProxies: c.TrustedProxies,
+		MinRate:        rateOf(c.MinRate.Rate),
+		RateGrace:      time.Duration(c.MinRate.Grace),
+		Timeouts: server.Timeouts{
+			Header:    durationOr(c.Timeouts.Header, server.Never),
+			KeepAlive: durationOr(c.Timeouts.Keepalive, server.Never),
+			HalfClose: halfClose(c.Limits.HalfClose),
+		},
+	}
+	if !c.ServerHeader {
+		o.ServerHeader = "off"
+	}
+	switch c.Unmatched {
+	case config.Unmatched400:
+		o.Unmatched = server.Unmatched400
+	case config.UnmatchedClose:
+		o.Unmatched = server.UnmatchedClose
+	}
+	return o
+}
+
+func limitsOf(c *config.Config) config.AppLimits {
+	l := c.Limits
+	return config.AppLimits{RequestLine: l.RequestLine, Head: l.Head, Fields: l.Fields, Body: l.Body}
+}
+
+func serverLimits(l config.AppLimits) server.Limits {
+	out := server.Limits{Head: http1.Limits{
+		RequestLineBytes: int(l.RequestLine.Bytes()), HeadBytes: int(l.Head.Bytes()),
+		Fields: l.Fields,
+	}}
+	if out.Body = l.Body.Bytes(); l.Body.IsOff() {
+		out.Body = server.Off
+	}
+	return out
+}
+
+func rateOf(r config.Rate) int {
+	if r.IsOff() {
+		return server.Off
+	}
+	return int(r)
+}
+
+func durationOr(d config.Duration, off time.Duration) time.Duration {
+	if d.IsOff() {
+		return off
+	}
+	return time.Duration(d)
+}
+
+func halfClose(d config.Duration) time.Duration {
+	switch {
+	case d.IsOff():
+		return server.HalfCloseOff
+	case d == 0:
+		return server.HalfCloseCancel
+	}
+	return time.Duration(d)
+}
+
+var proxyModes = map[config.ProxyProtocol]server.ProxyProtocol{
+	config.ProxyOptional: server.ProxyOptional,
+	config.ProxyRequired: server.ProxyRequired,
+}
+
+// bindings are a site's for the router.
+func bindings(s *config.Site) []server.Binding {
+	out := make([]server.Binding, 0, len(s.Bindings))
+	for _, b := range s.Bindings {
+		host := b.Host
+		if b.Kind == config.HostIP {
+			host = ""
+		}
+		out = append(out, server.Binding{Address: b.Listener, Host: host, Local: b.Local})
+	}
+	return out
+}
+
+// poolOptions are the options of dispatch to p. queueShare is how many fronts share its queue.
+func poolOptions(c *config.Config, p *config.Pool, fronts int) dispatch.Options {
+	o := dispatch.Options{
+		Name:           p.Name,
+		QueueLength:    queueLength(p.Queue.Length, fronts),
+		QueueTimeout:   durationOr(p.Queue.Timeout, dispatch.Off),
+		ReadyTimeout:   durationOr(p.Ready.Timeout, dispatch.Off),
+		Timeouts:       dispatchTimeouts(p.Timeouts),
+		HangAfter:      durationOr(p.Hang.After, dispatch.Off),
+		HideServer:     !c.ServerHeader,
+		TrustedProxies: c.TrustedProxies,
+		DistrustTrace:  !c.Trust.Trace,
+	}
+	if p.Queue.Overload == config.OverloadReset {
+		o.Overload = dispatch.Reset
+	}
+	return o
+}
+
+func queueLength(n, fronts int) int {
+	if n == 0 {
+		return -1 // none
+	}
+	return max(1, n/max(1, fronts))
+}
+
+func dispatchTimeouts(t config.UpstreamTimeouts) dispatch.Timeouts {
+	return dispatch.Timeouts{
+		Connect:   durationOr(t.Connect, dispatch.Off),
+		FirstByte: durationOr(t.FirstByte, dispatch.Off),
+		Idle:      durationOr(t.Idle, dispatch.Off),
+		Total:     durationOr(t.Total, dispatch.Off),
+	}
+}
+
+// availabilities translates; the two enumerations are of two packages that do not know each other.
+var availabilities = map[supervisor.Availability]dispatch.Availability{
+	supervisor.Available: dispatch.Available,
+	supervisor.Failed:    dispatch.Failed,
+	supervisor.Stopped:   dispatch.Stopped,
+	supervisor.Disabled:  dispatch.Disabled,
+}
+
+// respond is the handler of a fixed response.
+func respond(r config.Respond) pipeline.Handler {
+	status, body, contentType := r.Status, r.Body, r.ContentType
+	return func(c *pipeline.Context) {
+		if contentType != "" {
+			_ = c.SetHeader("Content-Type", contentType) // checked when the file was loaded
+		}
+		c.Text(status, body)
+	}
+}
