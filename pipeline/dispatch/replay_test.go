@@ -1,0 +1,225 @@
+package dispatch
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"weir/pipeline"
+)
+
+// TestReplay: which requests are sent again after a worker took them and died without an answer.
+func TestReplay(t *testing.T) {
+	for _, tc := range []struct {
+		desc, request string
+		dies          int32 // so many connections end after the request was read
+		answer        string
+		status        int
+		attempts      int32
+	}{
+		{"GET", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 1, "", 200, 2},
+		{"GET twice", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 2, "", 200, 3},
+		{"GET three times", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 3, "", 502, 3},
+		{"part of a small response", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 1,
+			"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", 200, 2},
+		{"after 103", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 1, "HTTP/1.1 103 Early Hints\r\n\r\n", 502, 1},
+		{"POST", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na", 1, "", 502, 1},
+		{"PUT with a small body", "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody", 1, "", 200, 2},
+		{"PUT in chunks", "PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
+			1, "", 200, 2},
+		{"PUT with a large body", "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" +
+			strings.Repeat("x", 100000), 1, "", 502, 1},
+	} {
+		t.Run(tc.desc, func(t *testing.T) {
+			f := startFront(t, 1, Options{})
+			var attempts atomic.Int32
+			var bodies atomic.Value
+			f.add(1, startWorker(t, func(c *workerConn) {
+				for {
+					_, body, ok := c.drainRequest()
+					if !ok {
+						return
+					}
+					bodies.Store(body)
+					if attempts.Add(1) <= tc.dies {
+						c.write(tc.answer)
+						return
+					}
+					c.respond("fine")
+				}
+			}), 4)
+			c := f.dial().write(tc.request)
+			resp, _ := c.response("GET")
+			if resp.StatusCode == 103 {
+				resp, _ = c.response("GET")
+			}
+			if resp.StatusCode != tc.status || attempts.Load() != tc.attempts {
+				t.Errorf("status %d after %d attempts; want %d after %d", resp.StatusCode,
+					attempts.Load(), tc.status, tc.attempts)
+			}
+			if _, want, _ := strings.Cut(tc.request, "Content-Length: 4\r\n\r\n"); want != "" && bodies.Load() != want {
+				t.Errorf("body %q; want %q", bodies.Load(), want)
+			}
+			f.audit()
+		})
+	}
+}
+
+func TestReplayBudget(t *testing.T) {
+	f := startFront(t, 1, Options{ReplayRate: -1, ReplayShare: 0.5})
+	var attempts atomic.Int32
+	f.add(1, startWorker(t, func(c *workerConn) {
+		if _, _, ok := c.drainRequest(); ok {
+			attempts.Add(1)
+		}
+	}), 4)
+	c := f.dial()
+	for range 10 { // each is worth half a replay, and uses what there is
+		c.get("/").wantReason("dies always", 502, pipeline.AbandonedByWorker)
+	}
+	if n := f.Snapshot().Replays; n != 5 || attempts.Load() != 15 {
+		t.Errorf("%d replays, %d attempts; want 5 and 15", n, attempts.Load())
+	}
+	f.audit()
+}
+
+// TestClosedWhileIdle: the worker closes a connection that we may be about to use. A request of which
+// it took nothing is never lost, whatever its method.
+func TestClosedWhileIdle(t *testing.T) {
+	f := startFront(t, 1, Options{ReplayRate: -1, ReplayShare: -1})
+	w := startWorker(t, func(c *workerConn) {
+		if _, body, ok := c.drainRequest(); ok {
+			c.respond("got " + body)
+		}
+	})
+	f.add(1, w, 4)
+	c := f.dial()
+	for i := range 300 {
+		body := fmt.Sprint(i)
+		c.write(fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
+		resp, got := c.response("POST")
+		if resp.StatusCode == 502 { // taken by the socket before the worker closed it
+			continue
+		}
+		if got != "got "+body {
+			t.Fatalf("request %d: %d %q", i, resp.StatusCode, got)
+		}
+	}
+	f.audit()
+}
+
+// TestStrayBytes: what comes when nobody asked is not taken for the next response.
+func TestStrayBytes(t *testing.T) {
+	f := startFront(t, 1, Options{})
+	w := startWorker(t, func(c *workerConn) {
+		for {
+			r, _, k := c.drainRequest()
+			if !k {
+				return
+			}
+			if r.URL.Path == "/behind" {
+				c.write(ok("right") + ok("smuggled"))
+				continue
+			}
+			c.respond("right")
+		}
+	})
+	f.add(1, w, 4)
+	c := f.dial()
+	for range 5 {
+		c.get("/behind").want("with bytes behind", 200, "right")
+		c.get("/").want("next", 200, "right")
+	}
+	if n := w.total.Load(); n < 5 {
+		t.Errorf("%d connections: one with stray bytes was used again", n)
+	}
+	f.audit()
+}
+
+func TestEarlyResponse(t *testing.T) {
+	f := startFront(t, 1, Options{})
+	w := startWorker(t, func(c *workerConn) {
+		r := c.request()
+		if r == nil {
+			return
+		}
+		if r.URL.Path == "/refused" {
+			c.write("HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig")
+			c.waitClosed()
+			return
+		}
+		c.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+		buf := make([]byte, 32<<10)
+		for {
+			n, err := r.Body.Read(buf)
+			if n > 0 {
+				c.write(fmt.Sprintf("%x\r\n%s\r\n", n, buf[:n]))
+			}
+			if err != nil {
+				break
+			}
+		}
+		c.write("0\r\n\r\n")
+	})
+	f.add(1, w, 4)
+	c := f.dial()
+	c.write("POST /refused HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nabc").want("413 before the body", 413, "big")
+	f.eventually("upstream closed", func() bool { return f.Snapshot().Workers[0].Connections == 0 })
+	c.Close()
+	c = f.dial()
+	go io.WriteString(c, fmt.Sprintf("POST /duplex HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(longText), longText))
+	c.want("answers while it takes the body", 200, longText)
+	f.audit()
+}
+
+func TestContinue(t *testing.T) {
+	const head = "POST /%s HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+	f := startFront(t, 1, Options{})
+	f.add(1, startWorker(t, func(c *workerConn) {
+		for r := c.request(); r != nil; r = c.request() {
+			if r.Header.Get("Expect") != "100-continue" {
+				c.respond("no Expect")
+				continue
+			}
+			switch r.URL.Path {
+			case "/yes":
+				c.write("HTTP/1.1 100 Continue\r\n\r\n")
+			case "/no":
+				c.write("HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno")
+				c.waitClosed()
+				return
+			}
+			body, _ := io.ReadAll(r.Body)
+			c.respond(string(body))
+		}
+	}), 4)
+	for _, path := range []string{"yes", "silent"} {
+		c := f.dial().write(fmt.Sprintf(head, path))
+		if line, err := c.r.ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" {
+			t.Fatalf("%s: got %q, %v; want 100", path, line, err)
+		}
+		c.r.ReadString('\n')
+		c.write("body").want(path, 200, "body")
+		c.get("/").want("next", 200, "no Expect")
+	}
+	c := f.dial().write(fmt.Sprintf(head, "no"))
+	c.want("refused before the body", 401, "no")
+	f.audit()
+}
+
+func TestRequestTrailers(t *testing.T) {
+	f := startFront(t, 1, Options{})
+	f.add(1, startWorker(t, func(c *workerConn) {
+		r, body, k := c.drainRequest()
+		if k {
+			c.respond(fmt.Sprint(body, r.Trailer, r.Header["Te"], r.Header["Connection"]))
+		}
+		c.waitClosed()
+	}), 4)
+	f.dial().write("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n"+
+		"TE: gzip, trailers\r\nConnection: TE\r\n\r\n"+
+		"3\r\nabc\r\n0\r\nX-Sum: 7\r\n\r\n").want("trailers", 200, "abcmap[X-Sum:[7]] [trailers] [TE]")
+	f.audit()
+}
