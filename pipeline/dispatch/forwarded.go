@@ -24,8 +24,8 @@ func (j *job) requestID() string {
 	return j.c.RequestID()
 }
 
-// appendForwarded appends who the request is from: X-Forwarded-For, -Proto and -Host, and Forwarded
-// (RFC 7239). What a trusted proxy said comes before.
+// appendForwarded appends who the request is from: X-Forwarded-For, -Proto, -Host and -Prefix, and
+// Forwarded (RFC 7239). What a trusted proxy said comes before.
 func (j *job) appendForwarded(dst []byte, trusted bool) []byte {
 	r, peer := j.c.Request(), j.c.Peer().Addr().Unmap()
 	known := trusted && r.Has(http1.XForwardedFor)
@@ -52,6 +52,9 @@ func (j *job) appendForwarded(dst []byte, trusted bool) []byte {
 		dst = appendLine(dst, "X-Forwarded-Host: ", view(h))
 	} else if len(host) > 0 {
 		dst = appendLine(dst, "X-Forwarded-Host: ", view(host))
+	}
+	if base := j.c.PathBase(); base != "" && bytes.HasPrefix(r.Path(), []byte(base)) {
+		dst = appendLine(dst, "X-Forwarded-Prefix: ", base) // what the app's prefix matched
 	}
 	dst = append(dst, "Forwarded: "...)
 	if trusted && r.Has(http1.Forwarded) {

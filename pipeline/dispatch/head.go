@@ -60,7 +60,7 @@ func (j *job) appendFields(dst []byte, trusted bool) []byte {
 	for i := range r.NumFields() {
 		switch k := r.KnownOf(i); k {
 		case http1.Unknown:
-			if r.ConnectionListed(i) || aliases(r.FieldName(i), trusted) {
+			if r.ConnectionListed(i) || aliases(r.FieldName(i), trusted) || foldIs(r.FieldName(i), "x-forwarded-prefix") {
 				continue
 			}
 		case http1.Host, http1.ContentLength, http1.Expect, http1.XRequestID,

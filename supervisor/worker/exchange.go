@@ -82,6 +82,7 @@ func (s *host) handle(ctx *fasthttp.RequestCtx) {
 	if err := x.t.Begin(x, &x.req, originOf(&x.req), x.began.UnixNano()); err != nil {
 		x.t.Fail(http1.StatusOf(err), pipeline.ReasonURL)
 	} else {
+		x.t.MovePathBase(prefixOf(&x.req, x.t.Path()))
 		x.enter(func() { x.t.Serve(s.handler) })
 	}
 	for !x.ended && (!x.headSent || x.pending() || x.bodyless()) {

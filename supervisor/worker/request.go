@@ -54,3 +54,14 @@ func originOf(r *http1.Request) pipeline.Origin {
 	}
 	return o
 }
+
+// prefixOf is the length of the app's prefix, which the front names, at the start of path: the same
+// handler sees the same Path and PathBase whether it is hosted in the front or here.
+func prefixOf(r *http1.Request, path string) int {
+	prefix := string(r.Lookup("X-Forwarded-Prefix"))
+	rest, ok := strings.CutPrefix(path, prefix)
+	if !ok || prefix == "" || rest != "" && rest[0] != '/' {
+		return 0
+	}
+	return len(prefix)
+}
