@@ -17,9 +17,6 @@ func (j *job) receive() {
 // resend writes what is held of the body to another worker and goes on with the rest.
 func (j *job) resend(u *upstream) {
 	j.writeBody(u, j.body)
-	if u.job != j {
-		return
-	}
 	if j.bodyDone {
 		j.writeEnd(u)
 		return
@@ -38,32 +35,28 @@ func (j *job) OnBody(c *pipeline.Context, b []byte) {
 		j.pauseBody()
 		return
 	}
-	if j.keep && !j.hold(u, b) {
-		return
+	if j.keep {
+		j.hold(u, b)
 	}
 	j.writeBody(u, b)
-	if u.job == j && !u.conn.Room() {
+	if !u.conn.Room() {
 		j.pauseBody()
 	}
 }
 
-// hold keeps b for a replay, as long as the body is small. Beyond that what is held must first be
-// known to have reached the worker: until a byte has, the request is unconsumed and must not be
-// lost. false: the connection broke, and b waits with the rest.
-func (j *job) hold(u *upstream, b []byte) bool {
+// hold keeps b for a replay, as long as the body is small. Beyond that it is seen to first that the
+// worker has a byte: until then the request is unconsumed, and nothing of it may be lost.
+func (j *job) hold(u *upstream, b []byte) {
 	if len(j.body)+len(b) > heldBodyMax {
-		j.body = append(j.body, b...)
 		u.conn.Flush()
-		if u.job != j {
-			return false // another worker has it, or the client its answer
+		if u.conn.Sent() > j.base {
+			j.keep = false
+			j.body = j.body[:0]
+			return
 		}
-		j.body = j.body[:len(j.body)-len(b)]
-		j.keep = false
-		j.body = j.body[:0]
-		return true
+		j.pauseBody() // broken, which OnClose will say, or full: until it takes something
 	}
 	j.body = append(j.body, b...)
-	return true
 }
 
 // OnBodyEnd implements pipeline.BodySink.
@@ -80,7 +73,7 @@ func (j *job) OnBodyEnd(c *pipeline.Context, err error) {
 	}
 }
 
-// writeBody writes body bytes in the framing of the head. The connection may break in it.
+// writeBody writes body bytes in the framing of the head.
 func (j *job) writeBody(u *upstream, b []byte) {
 	if len(b) == 0 {
 		return
@@ -95,9 +88,8 @@ func (j *job) writeBody(u *upstream, b []byte) {
 		c.Commit(http1.AppendChunk(c.Reserve(len(b)+chunkRoom), b))
 	default:
 		c.Commit(http1.AppendChunkHeader(c.Reserve(chunkRoom), int64(len(b))))
-		if c.WriteThrough(b); u.job == j {
-			c.Write(crlf)
-		}
+		c.WriteThrough(b)
+		c.Write(crlf)
 	}
 }
 

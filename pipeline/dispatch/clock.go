@@ -189,6 +189,9 @@ func (j *job) stuck(now int64) bool {
 		j.movedTo = sent
 		j.moved, j.heldFrom = now, now
 		j.doneAt = j.lane.w.done()
+		if j.paused && conn.Room() {
+			j.resumeBody() // bytes held back until the worker took the first
+		}
 		return false
 	}
 	if j.hangs(now) {

@@ -16,18 +16,10 @@ type exchange interface {
 	FromWorker()
 }
 
-// lookExchange is how exchangeOf reaches the exchange behind a Context.
-var lookExchange = func(c *pipeline.Context) pipeline.Exchange {
-	if h, ok := any(c).(interface{ Exchange() pipeline.Exchange }); ok {
-		return h.Exchange()
-	}
-	return nil
-}
-
 // exchangeOf is the exchange behind c. Any other kind of exchange cannot be dispatched: a bug in how
 // the front was put together.
 func exchangeOf(c *pipeline.Context) exchange {
-	x, ok := lookExchange(c).(exchange)
+	x, ok := c.Exchange().(exchange)
 	if !ok {
 		panic("dispatch: the exchange has no loop")
 	}

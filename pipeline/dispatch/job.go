@@ -134,6 +134,9 @@ func (j *job) dial() {
 	conn, err := j.s.loop.Dial(j.lane.w.address, u)
 	switch {
 	case err == nil:
+	case errors.Is(err, netpoll.ErrStopped):
+		j.stop()
+		return
 	case errors.Is(err, netpoll.ErrBacklogFull) || ownShortage(err):
 		j.backlog(now)
 		return

@@ -27,7 +27,10 @@ type shard struct {
 	again   bool          // serve was called within serve
 	stopped bool          // the loop ends: nothing is begun
 	retry   netpoll.Timer // a worker that refused may be tried again
-	onWake  func()        // bound once
+	onWake  func()        // bound once, as onDrained
+
+	drained   []*upstream // with room again for a body that is paused
+	onDrained func()
 
 	resp   http1.Response  // scratch of one OnData
 	fields pipeline.Fields // of an informational response
@@ -55,6 +58,7 @@ func newShard(p *Pool, l *netpoll.Loop, index int) *shard {
 	s := &shard{pool: p, loop: l, index: index, rotate: index}
 	s.retry.Owner = s
 	s.head.Store(noTicket)
+	s.onDrained = s.resumeDrained
 	s.onWake = func() {
 		s.woken.Store(false) // before serve looks: what comes later posts again
 		s.serve()

@@ -60,12 +60,34 @@ func (u *upstream) OnData(_ *netpoll.Conn, b []byte) int {
 	return j.onData(u, b)
 }
 
-// OnDrain implements netpoll.Handler: the worker has taken what was queued.
+// OnDrain implements netpoll.Handler: the worker has taken what was queued. The last writes of a turn
+// come after the exchanges' end of turn, so the client is read on in the next.
 func (u *upstream) OnDrain(*netpoll.Conn) {
-	if j := u.job; j != nil && j.paused {
-		defer j.guard(j.c)
-		j.resumeBody()
+	if u.job == nil || !u.job.paused {
+		return
 	}
+	s := u.lane.s
+	if len(s.drained) == 0 {
+		s.loop.Post(s.onDrained)
+	}
+	s.drained = append(s.drained, u)
+}
+
+// resumeDrained goes on with the request bodies that waited for room.
+func (s *shard) resumeDrained() {
+	drained := s.drained
+	s.drained = s.drained[:0]
+	for i, u := range drained {
+		drained[i] = nil
+		if j := u.job; j != nil {
+			j.resumeGuarded()
+		}
+	}
+}
+
+func (j *job) resumeGuarded() {
+	defer j.guard(j.c)
+	j.resumeBody()
 }
 
 // OnEOF implements netpoll.Handler: the worker sends no more.
