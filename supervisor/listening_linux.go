@@ -2,18 +2,13 @@ package supervisor
 
 import (
 	"fmt"
-	"net/netip"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
-
-// tcpListen is TCP_LISTEN in /proc/net/tcp.
-const tcpListen = 10
 
 // checkPeer reports a listener that is neither uid's nor ours.
 func checkPeer(fd, uid int) error {
@@ -36,9 +31,9 @@ func (p *process) ownsPort() bool {
 	want := map[uint64]bool{}
 	byUser := false
 	for _, l := range tcpListeners() {
-		if int(l.LocalPort) == p.contract.port {
-			want[l.Inode] = true
-			byUser = byUser || int(l.UID) == p.user.uid
+		if int(l.addr.Port()) == p.contract.port {
+			want[l.inode] = true
+			byUser = byUser || l.uid == p.user.uid
 		}
 	}
 	own, hidden := socketsOf(family(pid))
@@ -54,43 +49,17 @@ func (p *process) ownsPort() bool {
 func (p *process) listening(pid int) (at []string, known bool) {
 	own, hidden := socketsOf(family(pid))
 	for _, l := range tcpListeners() {
-		if ip, ok := netip.AddrFromSlice(l.LocalAddr); ok && own[l.Inode] {
-			at = append(at, "tcp "+netip.AddrPortFrom(ip, uint16(l.LocalPort)).String())
+		if own[l.inode] {
+			at = append(at, "tcp "+l.addr.String())
 		}
 	}
-	if fs, err := procfs.NewDefaultFS(); err == nil {
-		if rows, err := fs.NetUNIX(); err == nil {
-			for _, r := range rows.Rows {
-				if own[r.Inode] && r.Flags&unixListening != 0 {
-					at = append(at, "unix "+r.Path)
-				}
-			}
+	for inode, path := range unixListeners() {
+		if own[inode] {
+			at = append(at, "unix "+path)
 		}
 	}
 	slices.Sort(at)
 	return slices.Compact(at), len(at) > 0 || !hidden
-}
-
-// unixListening is __SO_ACCEPTCON, which /proc/net/unix shows among the flags.
-const unixListening = 1 << 16
-
-func tcpListeners() (all procfs.NetTCP) {
-	fs, err := procfs.NewDefaultFS()
-	if err != nil {
-		return nil
-	}
-	for _, read := range []func() (procfs.NetTCP, error){fs.NetTCP, fs.NetTCP6} {
-		lines, err := read()
-		if err != nil {
-			continue // no IPv6, say
-		}
-		for _, l := range lines {
-			if l.St == tcpListen {
-				all = append(all, l)
-			}
-		}
-	}
-	return all
 }
 
 // family are the processes of leader's group and all their descendants.

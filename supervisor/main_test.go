@@ -3,8 +3,10 @@ package supervisor
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -15,7 +17,10 @@ func TestMain(m *testing.M) {
 	if role := os.Getenv("TEST_ROLE"); role != "" {
 		os.Exit(runRole(role))
 	}
-	onForker(func() {}) // the one goroutine and thread that stays
+	onForker(func() {}) // the one goroutine and thread that stays, like that of os/signal
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGCHLD)
+	signal.Stop(signals)
 	fds, goroutines := openFiles(), runtime.NumGoroutine()
 	code := m.Run()
 	if code == 0 {

@@ -31,3 +31,11 @@ func pollReadable(t *testing.T, fd int, d time.Duration) bool {
 	}
 	return false
 }
+
+// stopSubreaper undoes what Process mode does to the process of the tests.
+func stopSubreaper(t *testing.T) {
+	t.Helper()
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0); err != nil {
+		t.Error(err)
+	}
+}

@@ -202,20 +202,20 @@ func all(steps []func() error) error {
 // Announce tells l everything that a front must know: each pool's availability and its workers in
 // rotation, in order with what Link is told afterwards. For a front that has just started. A front
 // that is asked to drain a worker it never had must call WorkerDrained at once.
-func (ps *Pools) Announce(l Link) {
-	ps.call(func(time.Time) {
-		for _, p := range ps.pools {
-			l.PoolAvailable(p.name, p.availability())
-			for _, n := range p.sortedWorkers() {
-				switch w := p.workers[n]; w.state {
-				case WorkerReady:
-					l.WorkerReady(w.ref, w.endpoint)
-				case WorkerDraining:
-					l.WorkerDrain(w.ref)
-				}
+func (ps *Pools) Announce(l Link) { ps.call(func(time.Time) { ps.announce(l) }) }
+
+func (ps *Pools) announce(l Link) {
+	for _, p := range ps.pools {
+		l.PoolAvailable(p.name, p.availability())
+		for _, n := range p.sortedWorkers() {
+			switch w := p.workers[n]; {
+			case w.state == WorkerReady:
+				l.WorkerReady(w.ref, w.endpoint)
+			case w.state == WorkerDraining:
+				l.WorkerDrain(w.ref)
 			}
 		}
-	})
+	}
 }
 
 // WorkerDrained implements LinkEvents.

@@ -133,16 +133,23 @@ type testPools struct {
 
 func startPools(t *testing.T) *testPools {
 	t.Helper()
+	return startPoolsWith(t, func(*PoolsOptions) {})
+}
+
+func startPoolsWith(t *testing.T, change func(*PoolsOptions)) *testPools {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "weir")
 	if err != nil {
 		t.Fatal(err)
 	}
 	tp := &testPools{out: &lockedBuffer{}, log: &lockedBuffer{}, dir: dir,
 		front: &testFront{ready: map[WorkerRef]Endpoint{}, woken: make(chan struct{}, 1)}}
-	tp.Pools, err = NewPools(PoolsOptions{
+	o := PoolsOptions{
 		Link: tp.front, RuntimeDir: dir, Output: tp.out,
 		Logger: slog.New(slog.NewTextHandler(tp.log, nil)),
-	})
+	}
+	change(&o)
+	tp.Pools, err = NewPools(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,6 +190,20 @@ func (tp *testPools) start(t *testing.T, c PoolConfig) (*Pool, WorkerStatus) {
 		t.Fatalf("Start() = %v", err)
 	}
 	return p, p.Status().Workers[0]
+}
+
+// printedLine waits for the worker's first line with a prefix: output comes on its own way.
+func printedLine(t *testing.T, p *Pool, prefix string) string {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		for _, l := range p.Status().Workers[0].Output {
+			if strings.HasPrefix(l, prefix) {
+				return l
+			}
+		}
+	}
+	t.Fatalf("no line %q in %q", prefix, p.Status().Workers[0].Output)
+	return ""
 }
 
 func TestWorkerServesAndStops(t *testing.T) {
@@ -425,6 +446,7 @@ func TestWorkerSurroundings(t *testing.T) {
 	defer syscall.Close(leak) //nolint:errcheck // nothing was written
 	tp := startPools(t)
 	p, w := tp.start(t, testConfig("env", "report", "--at", "{socket}:{port}"))
+	printedLine(t, p, "end")
 	lines := p.Status().Workers[0].Output
 	joined := strings.Join(lines, "\n")
 	for _, want := range []string{"env WEIR_POOL=env", "env WEIR_WORKER=env/1", "env TEST_KEPT=yes",
@@ -488,14 +510,9 @@ func TestSupervisorKilledTakesWorkersAlong(t *testing.T) {
 func TestGroupDiesWithLeader(t *testing.T) {
 	tp := startPools(t)
 	p, w := tp.start(t, testConfig("fam", "family"))
-	var child int
-	for _, l := range p.Status().Workers[0].Output {
-		if n, ok := strings.CutPrefix(l, "child "); ok {
-			child, _ = strconv.Atoi(n) //nolint:errcheck // 0 fails below
-		}
-	}
-	if child == 0 {
-		t.Fatal("no child")
+	child, err := strconv.Atoi(strings.TrimPrefix(printedLine(t, p, "child "), "child "))
+	if err != nil {
+		t.Fatal(err)
 	}
 	pidfd := openPidfd(t, child)
 	defer syscall.Close(pidfd) //nolint:errcheck // nothing was written

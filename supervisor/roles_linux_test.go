@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,10 +32,11 @@ func superviseRole() int {
 	select {}
 }
 
-// familyRole starts a child in its own group, and serves.
-func familyRole() int {
+// familyRole starts a child in its own group or, as a runaway, in a session of its own, and serves.
+func familyRole(runaway bool) int {
 	c := exec.Command("/proc/self/exe")
 	c.Env = append(os.Environ(), "TEST_ROLE=mute")
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: runaway}
 	if err := c.Start(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

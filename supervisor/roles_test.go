@@ -43,7 +43,9 @@ func runRole(role string) int {
 	case "supervise": // a supervisor to be killed
 		return superviseRole()
 	case "family": // a child of the worker outlives it, if it is let
-		return familyRole()
+		return familyRole(false)
+	case "runaway": // the same with a child in a session of its own
+		return familyRole(true)
 	}
 	fmt.Fprintln(os.Stderr, "unknown role", role)
 	return 2
@@ -156,6 +158,10 @@ func reportRole() {
 			strings.HasPrefix(line, "Uid") || strings.HasPrefix(line, "Groups") {
 			fmt.Println("status", strings.Join(strings.Fields(line), " "))
 		}
+	}
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err == nil {
+		fmt.Println("files", files.Max) // the soft limit was raised by this process's own runtime
 	}
 	fmt.Println("end")
 }

@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"context"
 	"errors"
 	"testing"
 	"time"
@@ -323,30 +322,8 @@ func TestAnnounce(t *testing.T) {
 	m.happens(1, evReady)
 	m.happens(2, evReady)
 	m.p.dismiss(m.p.workers[2], "test", m.env.t)
-	go m.ps.loop()
 	front := &fakeEnv{}
-	m.ps.Announce(front)
-	m.ps.WorkerDrained(WorkerRef{"shop", 2})
+	m.ps.announce(front)
 	m.env.calls = front.calls
 	m.want("a new front", "available", "ready 1 8", "drain 2")
-	for n := range uint64(3) {
-		m.ps.post(event{worker: WorkerRef{"shop", n + 1}, kind: evExited})
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel() // at once
-	done := make(chan error)
-	go func() { done <- m.ps.Close(ctx) }()
-	for n := uint64(1); ; n++ { // whatever was started meanwhile ends when it is killed
-		select {
-		case <-done:
-			return
-		default:
-			m.ps.call(func(now time.Time) {
-				for _, w := range m.p.sortedWorkers() {
-					m.p.workers[w].handle(&event{kind: evExited}, now)
-				}
-				m.p.settle(now)
-			})
-		}
-	}
 }
