@@ -9,7 +9,9 @@ const (
 	descriptorsBeside = 256       // of a front: files, logs, control channel, poller
 	connsMin          = 64        // client connections, however few descriptors there are
 
-	reloadTimeout = 5 * time.Minute // of a reload that a signal asked for
+	blockingDefault = 10_000           // of a Server
+	drainDefault    = 25 * time.Second // of Server.Run
+	reloadTimeout   = 5 * time.Minute  // of a reload that a signal asked for
 )
 
 // Exit codes. design.md section 8.
