@@ -54,7 +54,7 @@ func openFDs() int {
 // front is a running server whose only app is a pool.
 type front struct {
 	*Pool
-	t     *testing.T
+	t     testing.TB
 	addr  string
 	loops []*netpoll.Loop
 	told  events
@@ -80,11 +80,11 @@ func sendMaybe(c chan string, s string) {
 
 const listenAddress = "test"
 
-func startFront(t *testing.T, loops int, o Options) *front {
+func startFront(t testing.TB, loops int, o Options) *front {
 	return startWith(t, loops, o, func(p *Pool) pipeline.Handler { return p.Handler() })
 }
 
-func startWith(t *testing.T, loops int, o Options, app func(*Pool) pipeline.Handler) *front {
+func startWith(t testing.TB, loops int, o Options, app func(*Pool) pipeline.Handler) *front {
 	t.Helper()
 	f := &front{t: t, told: events{
 		drained: make(chan uint64, 16), served: make(chan uint64, 16),
@@ -177,7 +177,7 @@ func (f *front) eventually(what string, ok func() bool) {
 
 // client is one connection that speaks raw HTTP.
 type client struct {
-	t *testing.T
+	t testing.TB
 	*net.TCPConn
 	r *bufio.Reader
 }
@@ -243,7 +243,7 @@ func (c *client) wantReason(desc string, status int, reason pipeline.Reason) *ht
 
 // worker is a scripted upstream on a Unix socket: script runs once per connection.
 type testWorker struct {
-	t     *testing.T
+	t     testing.TB
 	path  string
 	ln    *net.UnixListener
 	open  atomic.Int32
@@ -262,7 +262,7 @@ type workerConn struct {
 	r *bufio.Reader
 }
 
-func socketPath(t *testing.T) string {
+func socketPath(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "weir")
 	if err != nil {
@@ -272,7 +272,7 @@ func socketPath(t *testing.T) string {
 	return filepath.Join(dir, "s")
 }
 
-func startWorker(t *testing.T, script func(c *workerConn)) *testWorker {
+func startWorker(t testing.TB, script func(c *workerConn)) *testWorker {
 	t.Helper()
 	w := &testWorker{t: t, path: socketPath(t), conns: map[net.Conn]bool{}}
 	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: w.path, Net: "unix"})
@@ -376,7 +376,7 @@ func ok(body string) string {
 
 var longText = strings.Repeat("0123456789abcdef", 1<<16) // 1 MiB
 
-func listenUnix(t *testing.T) *net.UnixListener {
+func listenUnix(t testing.TB) *net.UnixListener {
 	t.Helper()
 	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: socketPath(t), Net: "unix"})
 	if err != nil {
