@@ -47,19 +47,20 @@ type finisher struct{ idle }
 
 // OnTimer comes finishEvery after Finish: what is left must move from now on.
 func (finisher) OnTimer(c *Conn, now int64) {
-	f := &rated{taken: c.taken(), credit: c.loop.FinishRate * int(finishEvery/time.Second)}
+	f := &rated{taken: c.taken(), credit: finishGraceBytes}
 	c.handler = f
 	c.SetTimer(now + int64(finishEvery))
 }
 
 // taken is the bytes that the peer's kernel has acknowledged. Sent would not do: the kernel takes
-// bytes in pieces of a third of its send buffer, and a slow reader needs minutes for one.
-func (c *Conn) taken() uint64 { return c.sent - min(uint64(c.Unacked()), c.sent) }
+// bytes in pieces of a third of its send buffer, and a slow reader needs minutes for one. Only
+// differences count: a Unix socket counts the kernel's overhead as unacknowledged, too.
+func (c *Conn) taken() int64 { return int64(c.sent) - int64(c.Unacked()) }
 
 // rated is a finisher that closes when the peer takes less than Config.FinishRate.
 type rated struct {
 	idle
-	taken  uint64
+	taken  int64
 	credit int // bytes the peer is ahead of the rate, at most finishCreditBytes
 }
 

@@ -23,6 +23,7 @@ const (
 	// finishCreditBytes is how far a peer may be ahead of FinishRate: window updates come in pieces
 	// of a segment, which is up to 64 KiB.
 	finishCreditBytes = 64 << 10
+	finishGraceBytes  = 8 << 10 // and how far it counts as ahead at first: a jumbo segment
 
 	acceptBackoffMin = 10 * time.Millisecond
 	acceptBackoffMax = time.Second

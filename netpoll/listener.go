@@ -162,17 +162,17 @@ func (ln *Listener) awaitSlot() {
 	}
 }
 
-// slotFree ends awaitSlot. Who cannot use the place passes it on.
+// slotFree ends awaitSlot. Who has no use for the place passes it on.
 func (ln *Listener) slotFree() {
 	ln.queued = false
-	if ln.fd < 0 || ln.paused {
-		ln.loop.Config.Conns.next()
-		return
-	}
-	if !ln.noFD {
+	if ln.fd >= 0 && !ln.paused && !ln.noFD {
 		ln.loop.Cancel(&ln.timer)
 		ln.arm()
+		if ln.acceptOne(false) != acceptEmpty {
+			return
+		}
 	}
+	ln.loop.Config.Conns.next()
 }
 
 // retryAccepts lets listeners that wait for a free descriptor try again soon: one was closed here.

@@ -1,10 +1,9 @@
+//go:build linux
+
 package netpoll
 
 import (
-	"bytes"
-	"io"
 	"net"
-	"os"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -91,51 +90,3 @@ func (echo) OnData(c *Conn, b []byte) int {
 }
 func (echo) OnDrain(c *Conn) { c.Resume() }
 func (echo) OnEOF(c *Conn)   { c.Finish(false) }
-
-func TestEcho(t *testing.T) {
-	tl := startLoop(t, Config{}).listen(func(_ *Listener, c *Conn) { c.SetHandler(echo{}) })
-	c := tl.dial()
-	want := bytes.Repeat([]byte("0123456789abcdef"), 1<<16) // 1 MiB: over every watermark
-	go func() {
-		c.Write(want)
-		c.CloseWrite()
-	}()
-	got, err := io.ReadAll(c)
-	if err != nil || !bytes.Equal(got, want) {
-		t.Fatalf("echo of %d bytes = %d bytes, %v", len(want), len(got), err)
-	}
-}
-
-type fileSender struct {
-	idle
-	path string
-}
-
-func (f fileSender) OnData(c *Conn, b []byte) int {
-	file, err := os.Open(f.path)
-	if err != nil {
-		c.Close()
-		return 0
-	}
-	st, _ := file.Stat()
-	c.Write([]byte("head:"))
-	c.SendFile(file, 0, st.Size())
-	c.Write([]byte(":tail"))
-	c.Finish(true)
-	return len(b)
-}
-
-func TestSendFileBetweenBytes(t *testing.T) {
-	path := t.TempDir() + "/f"
-	body := bytes.Repeat([]byte("x1y2"), 3<<20/4)
-	if err := os.WriteFile(path, body, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	tl := startLoop(t, Config{}).listen(func(_ *Listener, c *Conn) { c.SetHandler(fileSender{path: path}) })
-	c := tl.dial()
-	c.Write([]byte("go"))
-	got, err := io.ReadAll(c)
-	if want := "head:" + string(body) + ":tail"; err != nil || string(got) != want {
-		t.Fatalf("got %d bytes, %v; want %d", len(got), err, len(want))
-	}
-}

@@ -1,0 +1,155 @@
+//go:build linux
+
+package netpoll
+
+import (
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Posts of many goroutines: none is lost, each goroutine's stay in order, whether the loop sleeps or not.
+func TestPostOrder(t *testing.T) {
+	tl := startLoop(t, Config{})
+	const posters, each = 8, 20_000
+	var next [posters]int
+	var wrong int
+	var wg sync.WaitGroup
+	for p := range posters {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for i := range each {
+				if !tl.Post(func() {
+					if next[p] != i {
+						wrong++
+					}
+					next[p]++
+				}) {
+					t.Error("Post = false on a running loop")
+				}
+				if i%1000 == p {
+					runtime.Gosched() // let the loop fall asleep
+				}
+			}
+		}()
+	}
+	wg.Wait()
+	tl.on(func() {
+		for p, n := range next {
+			if n != each || wrong != 0 {
+				t.Errorf("poster %d: %d of %d ran, %d out of order", p, n, each, wrong)
+			}
+		}
+	})
+}
+
+// One post at a time meets the loop at every stage of falling asleep; a lost wake-up hangs the test.
+func TestPostWakes(t *testing.T) {
+	for _, plain := range []bool{false, true} {
+		tl := startLoop(t, Config{PlainWait: plain})
+		done := make(chan struct{})
+		for i := range 4000 {
+			for range i % 64 {
+				runtime.Gosched()
+			}
+			tl.Post(func() { done <- struct{}{} })
+			<-done
+		}
+	}
+}
+
+func TestStop(t *testing.T) {
+	l, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() { l.Run(); close(done) }()
+	asleep := make(chan struct{})
+	l.Post(func() { close(asleep) })
+	<-asleep
+	for !(l.awake.Load() == 0) {
+		runtime.Gosched()
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Add(1)
+		go func() { defer wg.Done(); l.Stop() }()
+	}
+	wg.Wait()
+	<-done
+	l.Stop()
+	if l.Post(func() {}) {
+		t.Error("Post = true after Stop")
+	}
+	if _, err := l.Dial(&Address{}, nil); err == nil {
+		t.Error("Dial after Stop: no error")
+	}
+	l, err = New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Stop() // before Run: Run only disposes
+	l.Run()
+}
+
+// At Stop every connection is told, and none can be opened from there.
+func TestStopTellsConnections(t *testing.T) {
+	l, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &handLoop{l, t}
+	s := &script{}
+	var dialErr error
+	s.on = func(*Conn, string) { _, dialErr = l.Dial(address(t, "tcp", "127.0.0.1:1"), s) }
+	h.pair(s)
+	ran := false
+	l.Post(func() { ran = true })
+	l.Stop()
+	l.Run()
+	s.want(t, "close")
+	if dialErr == nil || !ran {
+		t.Fatalf("Dial in OnClose: %v, want an error; posted before Stop ran: %v", dialErr, ran)
+	}
+}
+
+// Lag tells from outside that a handler holds the loop up.
+func TestLag(t *testing.T) {
+	tl := startLoop(t, Config{})
+	entered, leave := make(chan struct{}), make(chan struct{})
+	tl.Post(func() { close(entered); <-leave })
+	<-entered
+	for tl.Lag() < 5*time.Millisecond {
+		runtime.Gosched()
+	}
+	close(leave)
+	for tl.Lag() != 0 {
+		runtime.Gosched()
+	}
+}
+
+// Loops that wait raw keep their P, and a collection needs every P to stop. The runtime's signal ends
+// the wait with EINTR, and poller.wait passes a preemption point then.
+//
+// This test fails when it does not: without the runtime.Gosched after EINTR the first collection does
+// not end before the test's time-out (tried by hand).
+func TestRawWaitsDoNotStallCollections(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
+	for i := range 2 {
+		tl := startLoop(t, Config{Index: i})
+		tl.on(func() {})
+	}
+	worst := time.Duration(0)
+	for range 100 {
+		began := time.Now()
+		runtime.GC()
+		worst = max(worst, time.Since(began))
+	}
+	t.Logf("worst collection %v", worst)
+	if worst > 500*time.Millisecond {
+		t.Fatalf("worst collection took %v", worst)
+	}
+}
