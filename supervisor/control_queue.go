@@ -11,6 +11,7 @@ import (
 // frontQueueMax messages pile up, is as bad as one that is gone.
 type controlQueue struct {
 	conn *ControlConn
+	slow time.Duration // the longest wait for the peer to read
 	wake chan struct{} // capacity 1
 	done chan struct{} // closed when the goroutine has ended: nothing touches the descriptors any more
 
@@ -26,7 +27,7 @@ type queued struct {
 }
 
 func newControlQueue(c *ControlConn) *controlQueue {
-	q := &controlQueue{conn: c, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	q := &controlQueue{conn: c, slow: frontWriteMax, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go q.run()
 	return q
 }
@@ -80,7 +81,7 @@ func (q *controlQueue) run() {
 			if !more {
 				break
 			}
-			err := q.conn.SetWriteDeadline(time.Now().Add(frontWriteMax))
+			err := q.conn.SetWriteDeadline(time.Now().Add(q.slow))
 			if err == nil {
 				err = q.conn.Send(&it.m, it.fds)
 			}

@@ -67,7 +67,11 @@ func (f *front) run() {
 	for {
 		f.set.mu.Lock()
 		f.startedAt, f.killed = time.Now(), ""
+		ending := f.set.ending
 		f.set.mu.Unlock()
+		if ending {
+			return
+		}
 		err := f.life()
 		delay, again := f.died(err)
 		if !again || !pause(f.set.ctx, delay) {
@@ -141,7 +145,8 @@ func credentialOf(a account) *syscall.Credential {
 	return c
 }
 
-// attach sends a new process everything that it must know; from here on it gets every change.
+// attach sends a new process everything that it must know; from here on it gets every change. It is
+// false if no front is wanted any more.
 func (f *front) attach(conn *ControlConn, p *os.Process) bool {
 	s := f.set
 	s.mu.Lock()
@@ -150,6 +155,10 @@ func (f *front) attach(conn *ControlConn, p *os.Process) bool {
 	f.known, f.pending, f.unlistened = map[string]struct{}{}, nil, false
 	f.readyAt, f.status = time.Time{}, nil
 	f.starts++
+	defer s.notify()
+	if s.ending { // listeners may be closed already
+		return false
+	}
 	f.queue.put(kindHello, helloBody{
 		Version: controlVersion, PID: os.Getpid(), Slot: f.slot, Fronts: len(s.fronts),
 		Loops: s.opts.loops, Counters: s.opts.counters,
@@ -161,8 +170,7 @@ func (f *front) attach(conn *ControlConn, p *os.Process) bool {
 	for w, e := range s.workers {
 		f.queue.put(kindReady, workerBody{w, f.share(e)})
 	}
-	s.notify()
-	return !s.ending
+	return true
 }
 
 // share is e with this front's part of the slots.

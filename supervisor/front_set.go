@@ -52,6 +52,7 @@ type frontSet struct {
 	workers  map[WorkerRef]Endpoint         // in rotation
 	draining map[WorkerRef]map[int]struct{} // slots of fronts that have yet to answer
 	ending   bool                           // nothing is started any more
+	freed    bool                           // the counters are unmapped
 	fatal    error                          // why the set cannot start
 	changed  chan struct{}                  // closed and replaced when a front's state changes
 }
@@ -95,6 +96,9 @@ func (s *frontSet) start(events LinkEvents, c *config.Config, ls []*Listener) {
 
 // free unmaps the counters, when no front is left.
 func (s *frontSet) free() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.freed = true
 	for _, f := range s.fronts {
 		_ = f.counters.Close() // memory of our own
 	}
@@ -265,12 +269,13 @@ func (s *frontSet) WorkerDrain(w WorkerRef) {
 			wait[f.slot] = struct{}{}
 		}
 	}
-	if len(wait) > 0 {
+	idle := len(wait) == 0
+	if !idle {
 		s.draining[w] = wait
 		s.broadcast(kindDrainW, workerBody{Worker: w})
 	}
 	s.mu.Unlock()
-	if len(wait) == 0 {
+	if idle {
 		s.events.WorkerDrained(w)
 	}
 }
@@ -365,6 +370,11 @@ type frontStatus struct {
 
 // counter is the sum of one counter over all fronts.
 func (s *frontSet) counter(name string) (sum uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.freed {
+		return 0
+	}
 	for _, f := range s.fronts {
 		sum += f.counters.Read(name)
 	}

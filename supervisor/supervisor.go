@@ -55,7 +55,6 @@ type Supervisor struct {
 	now     chan struct{} // closed by Shutdown
 	once    [2]sync.Once  // of drain and now
 
-	dir    *runtimeDir
 	fronts *frontSet
 	pools  *Pools
 	admin  *admin.Server
@@ -65,6 +64,7 @@ type Supervisor struct {
 	reloading sync.Mutex // one reload at a time
 
 	mu        sync.Mutex
+	dir       *runtimeDir
 	state     runState
 	started   time.Time
 	loaded    *config.Loaded
@@ -110,6 +110,9 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	defer stop()
 	defer s.markStopped()
 	if err := s.open(); err != nil {
+		if s.pools != nil {
+			err = errors.Join(err, s.pools.Close(ctx))
+		}
 		s.close()
 		return err
 	}
@@ -163,13 +166,18 @@ func (s *Supervisor) open() error {
 	}
 	s.setListeners(ls)
 	in.closeUnused(s.log)
-	if err := s.openAdmin(&c.Admin); err != nil {
-		return err
-	}
-	s.pools, err = NewPools(PoolsOptions{
+	pools, err := NewPools(PoolsOptions{
 		Link: s.fronts, Logger: s.log, RuntimeDir: s.dir.path, Output: s.opts.Stderr, User: c.User,
 		FrontUser: c.User, Process: true, OnExit: s.poolExit,
 	})
+	if err != nil {
+		return err
+	}
+	s.pools = pools
+	serve, err := s.openAdmin(&c.Admin)
+	if err == nil {
+		serve()
+	}
 	return err
 }
 
@@ -181,7 +189,7 @@ func argv0() string {
 }
 
 // claim takes the runtime directory.
-func (s *Supervisor) claim(c *config.Config) (err error) {
+func (s *Supervisor) claim(c *config.Config) error {
 	p := runtimePlace{path: c.RuntimeDir, explicit: c.RuntimeDir != "", mode: 0o700}
 	if p.path == "" {
 		p.path, p.explicit = admin.RuntimeDir(os.Getenv, os.Geteuid())
@@ -189,8 +197,10 @@ func (s *Supervisor) claim(c *config.Config) (err error) {
 	if c.User != "" {
 		p.mode = 0o711 // the front and workers pass through to their sockets
 	}
-	var note string
-	s.dir, note, err = claimRuntimeDir(p)
+	d, note, err := claimRuntimeDir(p)
+	s.mu.Lock()
+	s.dir = d
+	s.mu.Unlock()
 	if note != "" {
 		s.log.Warn(note)
 	}
@@ -274,6 +284,13 @@ func (s *Supervisor) setListeners(ls []*Listener) {
 
 // RuntimeDir is the directory in use, "" before Run has claimed it.
 func (s *Supervisor) RuntimeDir() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.runtimeDir()
+}
+
+// runtimeDir is RuntimeDir for those who hold mu.
+func (s *Supervisor) runtimeDir() string {
 	if s.dir == nil {
 		return ""
 	}

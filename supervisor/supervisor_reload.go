@@ -114,7 +114,11 @@ func (s *Supervisor) swap(ctx context.Context, loaded *config.Loaded) error {
 	s.mu.Lock()
 	s.loaded, s.listeners = loaded, ls
 	s.mu.Unlock()
-	for _, l := range removed { // the fronts have accepted what waited
+	// The fronts have accepted what waited. One that began meanwhile may still be sent the old sockets.
+	settled, cancel := context.WithTimeout(ctx, frontConfigureMax)
+	defer cancel()
+	_ = s.fronts.ready(settled) // one that does not come up is no reason to keep them
+	for _, l := range removed {
 		l.close()
 	}
 	for _, l := range kept {

@@ -14,27 +14,36 @@ import (
 	"weir/supervisor/config"
 )
 
-// openAdmin opens the admin sockets and serves them.
-func (s *Supervisor) openAdmin(c *config.Admin) error {
-	s.admin = admin.NewServer(s, s.log)
+// openAdmin opens the admin sockets; serve has them answered, once there is something to answer from.
+func (s *Supervisor) openAdmin(c *config.Admin) (serve func(), err error) {
+	var ready []net.Listener
 	for _, address := range c.Listen {
 		address = strings.ReplaceAll(address, "{runtime}", s.dir.path)
 		l, err := listen(config.Listener{Address: address, Mode: c.Mode, Backlog: adminBacklog}, 1, nil)
-		if err != nil {
-			return err
-		}
-		s.admins = append(s.admins, l)
-		nl, err := goListener(l)
-		if err != nil {
-			return err
-		}
-		go func() {
-			if err := s.admin.Serve(nl); err != nil {
-				s.log.Error("admin API ended", "address", address, "err", err)
+		if err == nil {
+			s.admins = append(s.admins, l)
+			var nl net.Listener
+			if nl, err = goListener(l); err == nil {
+				ready = append(ready, nl)
 			}
-		}()
+		}
+		if err != nil {
+			for _, nl := range ready {
+				_ = nl.Close() // never served
+			}
+			return nil, err
+		}
 	}
-	return nil
+	s.admin = admin.NewServer(s, s.log)
+	return func() {
+		for _, nl := range ready {
+			go func() {
+				if err := s.admin.Serve(nl); err != nil {
+					s.log.Error("admin API ended", "err", err)
+				}
+			}()
+		}
+	}, nil
 }
 
 // goListener is l as the standard library wants it: a duplicate, so that l stays ours to close.
@@ -127,9 +136,10 @@ func (s *Supervisor) ready(ctx context.Context) error {
 		}
 		return cause
 	}
+	line := s.readyLine()
 	s.setState(stateRunning)
 	s.notifySystemd(fmt.Sprintf("READY=1\nMAINPID=%d", os.Getpid()))
-	s.say("ready: %s", s.readyLine())
+	s.say("ready: %s", line)
 	return nil
 }
 

@@ -13,7 +13,7 @@ func (s *Supervisor) Status(ctx context.Context) admin.Status {
 	s.mu.Lock()
 	st := admin.Status{
 		PID: os.Getpid(), Version: s.opts.Version, State: string(s.state), Started: s.started,
-		Uptime: time.Since(s.started).Seconds(), RuntimeDir: s.RuntimeDir(),
+		Uptime: time.Since(s.started).Seconds(), RuntimeDir: s.runtimeDir(),
 		ConfigFile: s.loaded.File, Listeners: []admin.Listener{}, Pools: []admin.Pool{},
 		Fronts: []admin.Front{}, Counters: map[string]uint64{},
 	}
