@@ -131,16 +131,33 @@ func TestLag(t *testing.T) {
 	}
 }
 
-// Loops that wait raw keep their P, and a collection needs every P to stop. The runtime's signal ends
-// the wait with EINTR, and poller.wait passes a preemption point then.
-//
-// This test fails when it does not: without the runtime.Gosched after EINTR the first collection does
-// not end before the test's time-out (tried by hand).
+// ticker keeps its loop in waits of a few ms, which are raw.
+type ticker struct {
+	timer Timer
+	l     *Loop
+	ticks int
+}
+
+func (k *ticker) OnExpire(_ *Timer, now int64) {
+	k.ticks++
+	k.l.Schedule(&k.timer, now+4*int64(time.Millisecond))
+}
+
+// Loops that wait raw keep their P, and a collection needs every P to stop. Three things see to it, and
+// any one suffices here: the bound of a raw wait, the runtime's signal that ends it with EINTR, and a
+// preemption point after that. Tried by hand: a raw wait without bound under asyncpreemptoff=1, where
+// no signal comes, hangs the first collection and so this test. Without the Gosched alone it passes,
+// because turn's own calls are preemption points as long as the compiler does not inline them all.
 func TestRawWaitsDoNotStallCollections(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
-	for i := range 2 {
+	var ticks [2]ticker
+	var loops [2]*testLoop
+	for i := range loops {
 		tl := startLoop(t, Config{Index: i})
-		tl.on(func() {})
+		loops[i] = tl
+		ticks[i] = ticker{l: tl.Loop}
+		ticks[i].timer.Owner = &ticks[i]
+		tl.on(func() { ticks[i].OnExpire(nil, tl.Now()) })
 	}
 	worst := time.Duration(0)
 	for range 100 {
@@ -151,5 +168,12 @@ func TestRawWaitsDoNotStallCollections(t *testing.T) {
 	t.Logf("worst collection %v", worst)
 	if worst > 500*time.Millisecond {
 		t.Fatalf("worst collection took %v", worst)
+	}
+	for i, tl := range loops {
+		tl.on(func() {
+			if ticks[i].ticks < 2 {
+				t.Errorf("loop %d ticked %d times: it was not in raw waits", i, ticks[i].ticks)
+			}
+		})
 	}
 }
