@@ -66,8 +66,13 @@ type events struct {
 	hung, refused   chan string
 }
 
-func (e *events) Drained(_ string, n uint64)           { e.drained <- n }
-func (e *events) Served(_ string, n uint64)            { e.served <- n }
+func (e *events) Drained(_ string, n uint64) { e.drained <- n }
+func (e *events) Served(_ string, n uint64) {
+	select {
+	case e.served <- n:
+	default: // loops must not block
+	}
+}
 func (e *events) Hung(_ string, n uint64, d string)    { e.hung <- fmt.Sprintf("%d: %s", n, d) }
 func (e *events) Refused(_ string, n uint64, d string) { sendMaybe(e.refused, d) }
 
@@ -184,15 +189,23 @@ type client struct {
 
 func (f *front) dial() *client {
 	f.t.Helper()
-	c, err := net.Dial("tcp", f.addr)
+	c, err := f.connect()
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	f.t.Cleanup(func() { c.Close() })
-	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
-		f.t.Fatal(err)
+	return c
+}
+
+func (f *front) connect() (*client, error) {
+	c, err := net.Dial("tcp", f.addr)
+	if err != nil {
+		return nil, err
 	}
-	return &client{t: f.t, TCPConn: c.(*net.TCPConn), r: bufio.NewReader(c)}
+	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		return nil, err
+	}
+	return &client{t: f.t, TCPConn: c.(*net.TCPConn), r: bufio.NewReader(c)}, nil
 }
 
 func (c *client) write(s string) *client {

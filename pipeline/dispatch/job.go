@@ -131,7 +131,7 @@ func (j *job) dial() {
 		j.delay = 0
 	}
 	u := &upstream{lane: j.lane}
-	conn, err := j.s.loop.Dial(j.lane.w.address, u)
+	conn, err := j.s.loop.Dial(j.lane.address, u)
 	switch {
 	case err == nil:
 	case errors.Is(err, netpoll.ErrStopped):

@@ -9,11 +9,12 @@ import (
 
 // lane is a worker as one loop sees it. Everything but idleCount belongs to the loop.
 type lane struct {
-	w     *worker
-	s     *shard
-	idle  *upstream // used last first; its own ring through next and prev
-	busy  *job      // requests on a connection, or waiting for one with a slot in hand
-	delay time.Duration
+	w       *worker
+	s       *shard
+	address *netpoll.Address
+	idle    *upstream // used last first; its own ring through next and prev
+	busy    *job      // requests on a connection, or waiting for one with a slot in hand
+	delay   time.Duration
 
 	// A request that timed out unanswered leaves when it was sent and what the worker had completed
 	// by then: time-outs shorter than HangAfter do not hide a hung worker.

@@ -93,11 +93,13 @@ func (p *Pool) AddWorker(n uint64, network, address string, concurrency int) err
 		p.kick()
 		return nil
 	}
-	w := &worker{pool: p, n: n, address: a, slots: int32(concurrency)}
+	w := &worker{pool: p, n: n, address: a.String(), slots: int32(concurrency)}
 	w.free.Store(w.slots)
 	w.lanes = make([]lane, len(p.shards))
 	for i, s := range p.shards {
 		w.lanes[i].w, w.lanes[i].s = w, s
+		// One address per loop: x/sys encodes a sockaddr within the value, at each use.
+		w.lanes[i].address, _ = netpoll.ParseAddress(network, address) // parsed above
 	}
 	workers := append(slices.Clone(*p.workers.Load()), w)
 	p.workers.Store(&workers)
@@ -116,8 +118,10 @@ func (p *Pool) DrainWorker(n uint64) {
 	if !ok {
 		return
 	}
-	p.each(func(s *shard) { w.lanes[s.index].closeIdle() })
-	w.maybeDrained()
+	p.each(func(s *shard) {
+		w.lanes[s.index].closeIdle()
+		w.maybeDrained()
+	})
 }
 
 // RemoveWorker says that the process of worker n has ended: what it held is answered or replayed.

@@ -58,7 +58,7 @@ func (p *Pool) Snapshot() Status {
 	}
 	for _, w := range *p.workers.Load() {
 		st.Workers = append(st.Workers, WorkerStatus{
-			N: w.n, Address: w.address.String(), State: workerStateNames[w.state.Load()],
+			N: w.n, Address: w.address, State: workerStateNames[w.state.Load()],
 			Slots: int(w.slots), InFlight: w.inFlight(),
 			Connections: int(w.slots - w.free.Load()), Completed: w.done(),
 		})

@@ -2,8 +2,6 @@ package dispatch
 
 import (
 	"sync/atomic"
-
-	"weir/netpoll"
 )
 
 // workerState is what a worker may be given.
@@ -25,7 +23,7 @@ type cacheLine [64]byte
 type worker struct {
 	pool    *Pool
 	n       uint64
-	address *netpoll.Address
+	address string // for messages
 	slots   int32
 	lanes   []lane // by shard
 
