@@ -164,6 +164,9 @@ func (f *front) attach(conn *ControlConn, p *os.Process) bool {
 		Loops: s.opts.loops, Counters: s.opts.counters,
 	}, int(f.counters.file.Fd()))
 	f.configure(s.current, nil)
+	if s.level != "" {
+		f.queue.put(kindLogLevel, textBody{string(s.level)})
+	}
 	for pool, a := range s.pools {
 		f.queue.put(kindPool, poolBody{pool, a})
 	}

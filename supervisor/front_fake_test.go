@@ -53,6 +53,7 @@ type fakeFront struct {
 	workers  map[string]int // slots
 	pools    map[string]Availability
 	counters *Counters
+	level    config.LogLevel
 }
 
 func fakeFrontMain() int {
@@ -163,21 +164,29 @@ type fakeReport struct {
 	Workers map[string]int          `json:"workers"`
 	Pools   map[string]Availability `json:"pools"`
 	Orders  []string                `json:"orders"`
-	Level   string                  `json:"level"`
+	Level   config.LogLevel         `json:"level"`
+	UID     int                     `json:"uid"`
 }
 
 func (f *fakeFront) StatusWanted() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	b, err := json.Marshal(fakeReport{Workers: f.workers, Pools: f.pools, Orders: f.orders})
+	b, err := json.Marshal(fakeReport{Workers: f.workers, Pools: f.pools, Orders: f.orders,
+		Level: f.level, UID: os.Geteuid()})
 	if err != nil {
 		panic(err)
 	}
 	f.s.ReportStatus(b)
 }
 
-func (f *fakeFront) LogLevel(config.LogLevel) {}
-func (f *fakeFront) ReopenLogs()              {}
+func (f *fakeFront) LogLevel(l config.LogLevel) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.level = l
+}
+
+// ReopenLogs is seen in the report as a level.
+func (f *fakeFront) ReopenLogs() { f.LogLevel("reopened") }
 
 func (f *fakeFront) Drain(time.Time) {
 	if f.ordered(orderStubborn) {

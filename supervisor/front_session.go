@@ -29,6 +29,8 @@ type FrontHandler interface {
 	// same descriptors in every Snapshot. After an error only those it had before are.
 	Configure(s Snapshot) error
 
+	// As of Link. Pools that the configuration does not name (any more) are to be ignored; a worker that
+	// the front does not know is drained at once. The endpoint's concurrency is this front's share.
 	PoolAvailable(pool string, a Availability)
 	WorkerReady(w WorkerRef, e Endpoint)
 	WorkerDrain(w WorkerRef)

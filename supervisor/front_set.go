@@ -51,6 +51,7 @@ type frontSet struct {
 	pools    map[string]Availability
 	workers  map[WorkerRef]Endpoint         // in rotation
 	draining map[WorkerRef]map[int]struct{} // slots of fronts that have yet to answer
+	level    config.LogLevel                // set by hand; "" is the configuration's
 	ending   bool                           // nothing is started any more
 	freed    bool                           // the counters are unmapped
 	fatal    error                          // why the set cannot start
@@ -211,6 +212,9 @@ func (s *frontSet) settle(next frontConfig, accepted []bool, commit bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if commit {
+		if next.config.Log.Level != s.current.config.Log.Level {
+			s.level = ""
+		}
 		s.current = next
 		for pool := range s.pools {
 			if _, ok := next.config.Pool(pool); !ok {
@@ -321,6 +325,14 @@ func (s *frontSet) reopenLogs() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.broadcast(kindReopen, nil)
+}
+
+// setLogLevel changes the log level of every front, also of those to come.
+func (s *frontSet) setLogLevel(level config.LogLevel) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.level = level
+	s.broadcast(kindLogLevel, textBody{string(level)})
 }
 
 // frontStatuses is what the fronts are now and say of themselves, within frontStatusMax.

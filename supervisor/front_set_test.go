@@ -133,6 +133,18 @@ func TestDrainedWhenTheLastFrontSaysSo(t *testing.T) {
 	events.wantNone(t, "answered twice")
 }
 
+func TestLogOrdersReachFronts(t *testing.T) {
+	s, _ := startFronts(t, 1, "")
+	s.setLogLevel(config.LevelDebug)
+	if got := reportOf(t, s, 0).Level; got != config.LevelDebug {
+		t.Errorf("level %q; want %q", got, config.LevelDebug)
+	}
+	s.reopenLogs()
+	if got := reportOf(t, s, 0).Level; got != "reopened" {
+		t.Errorf("ReopenLogs was not called: %q", got)
+	}
+}
+
 // A front that dies holds nothing any more.
 func TestDrainedWhenTheFrontDies(t *testing.T) {
 	s, events := startFronts(t, 1, orderSilent)

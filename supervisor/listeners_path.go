@@ -42,7 +42,7 @@ func listenUnix(spec config.Listener, path string) (*Listener, error) {
 	if err := removeStale(path); err != nil {
 		return nil, err
 	}
-	fd, err := unixSocket()
+	fd, err := unixSocket(unix.SOCK_STREAM)
 	if err != nil {
 		return nil, err
 	}
@@ -66,11 +66,11 @@ func listenUnix(spec config.Listener, path string) (*Listener, error) {
 	return l, nil
 }
 
-// unixSocket is a non-blocking stream socket, close-on-exec.
-func unixSocket() (int, error) {
+// unixSocket is a non-blocking socket, close-on-exec.
+func unixSocket(kind int) (int, error) {
 	syscall.ForkLock.RLock() // where the flags cannot be given to socket(2), no fork in between
 	defer syscall.ForkLock.RUnlock()
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	fd, err := unix.Socket(unix.AF_UNIX, kind, 0)
 	if err != nil {
 		return -1, wrapSyscall("socket", err)
 	}
@@ -93,7 +93,7 @@ func removeStale(path string) error {
 	case st.Mode()&fs.ModeSocket == 0:
 		return errors.New("the file exists and is not a socket; it is left alone")
 	}
-	fd, err := unixSocket()
+	fd, err := unixSocket(unix.SOCK_STREAM)
 	if err != nil {
 		return err
 	}

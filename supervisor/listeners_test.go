@@ -313,6 +313,57 @@ func TestInheritSockets(t *testing.T) {
 	}
 }
 
+// What goes into the fd store must come back as the same listener.
+func TestFDStore(t *testing.T) {
+	path := filepath.Join(shortDir(t), "notify")
+	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer notify.Close()
+	if err := notify.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"NOTIFY_SOCKET": path}
+	getenv := func(k string) string { return env[k] }
+	if newFDStore(getenv, discardLog()) != nil {
+		t.Error("a store although systemd has none")
+	}
+	env["FDSTORE"] = "100"
+	store := newFDStore(getenv, discardLog())
+	sock := filepath.Join(shortDir(t), "s")
+	l := mustListen(t, config.Listener{Address: "unix:" + sock}, 1)
+	store.add(l)
+	buf, oob := make([]byte, 1000), make([]byte, 1000)
+	n, oobn, _, _, err := notify.ReadMsgUnix(buf, oob)
+	if want := "FDSTORE=1\nFDNAME=" + storeName(l.Address()); err != nil || string(buf[:n]) != want {
+		t.Fatalf("notified %q, %v; want %q", buf[:n], err, want)
+	}
+	fds, err := parseRights(oob[:oobn], nil)
+	if err != nil || len(fds) != 1 {
+		t.Fatalf("%d descriptors, %v; want 1", len(fds), err)
+	}
+	l.close()
+	dial(t, "unix", sock) // as the store holds it, nobody is refused
+	in := &inheritance{sockets: []inheritedSocket{{fd: fds[0]}}}
+	if err := in.sockets[0].inspect(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := listen(config.Listener{Address: "unix:" + sock}, 1, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := acceptAll(t, again); got[0] != 1 {
+		t.Errorf("the successor accepted %v; want the one that waited", got)
+	}
+	store.remove(again)
+	again.close()
+	n, _, _, _, err = notify.ReadMsgUnix(buf, oob)
+	if err != nil || !strings.HasPrefix(string(buf[:n]), "FDSTOREREMOVE=1\nFDNAME=weir_unix_/") {
+		t.Errorf("notified %q, %v; want FDSTOREREMOVE", buf[:n], err)
+	}
+}
+
 func TestInheritedUnusedIsClosed(t *testing.T) {
 	l := mustListen(t, config.Listener{Address: "127.0.0.1:0"}, 1)
 	fd, err := unix.Dup(l.fds[0])

@@ -57,6 +57,7 @@ type Supervisor struct {
 
 	fronts *frontSet
 	pools  *Pools
+	store  *fdStore // nil without systemd's
 	admin  *admin.Server
 	admins []*Listener
 	fatal  chan error // capacity 1: a pool with then: exit
@@ -166,6 +167,10 @@ func (s *Supervisor) open() error {
 	}
 	s.setListeners(ls)
 	in.closeUnused(s.log)
+	s.store = newFDStore(os.Getenv, s.log)
+	for _, l := range ls {
+		s.store.add(l)
+	}
 	pools, err := NewPools(PoolsOptions{
 		Link: s.fronts, Logger: s.log, RuntimeDir: s.dir.path, Output: s.opts.Stderr, User: c.User,
 		FrontUser: c.User, Process: true, OnExit: s.poolExit,
@@ -261,6 +266,13 @@ func (s *Supervisor) Stopped() <-chan struct{} { return s.stopped }
 func (s *Supervisor) ReopenLogs() {
 	if s.isState(stateRunning) {
 		s.fronts.reopenLogs()
+	}
+}
+
+// SetLogLevel changes the level of every front's log until the next reload that changes log.level.
+func (s *Supervisor) SetLogLevel(level config.LogLevel) {
+	if s.isState(stateRunning) {
+		s.fronts.setLogLevel(level)
 	}
 }
 

@@ -119,7 +119,11 @@ func (s *Supervisor) swap(ctx context.Context, loaded *config.Loaded) error {
 	defer cancel()
 	_ = s.fronts.ready(settled) // one that does not come up is no reason to keep them
 	for _, l := range removed {
+		s.store.remove(l)
 		l.close()
+	}
+	for _, l := range fresh {
+		s.store.add(l)
 	}
 	for _, l := range kept {
 		spec, _ := next.Listener(l.Address())

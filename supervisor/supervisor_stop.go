@@ -28,6 +28,8 @@ func (s *Supervisor) down(hurry bool) {
 	within := drainBound(t.Drain)
 	s.drainFronts(ctx, within)
 	s.closeListeners() // fronts that had to be killed did not say so
+	s.reloading.Lock() // a reload that was under way gives up when a drain begins
+	defer s.reloading.Unlock()
 	left := max(within-time.Since(began), stopPoolsMin)
 	poolsCtx, cancelPools := context.WithTimeout(ctx, left)
 	defer cancelPools()

@@ -392,6 +392,22 @@ func TestDrainWhileStarting(t *testing.T) {
 	}
 }
 
+func TestUserOfTheFront(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can change users")
+	}
+	dir := shortDir(t)
+	c := instanceConfig(filepath.Join(dir, "run"), "", "127.0.0.1:0")
+	c.Config.User = "12345:12346"
+	in := startInstance(t, c)
+	if got := in.report(in.state()).UID; got != 12345 {
+		t.Errorf("the front runs as %d; want 12345", got)
+	}
+	if strings.Contains(in.log.String(), "running as root") {
+		t.Errorf("warned although there is a user:\n%s", in.log)
+	}
+}
+
 func TestTwoFronts(t *testing.T) {
 	c := instanceConfig(shortDir(t), "", "127.0.0.1:0")
 	c.Config.Fronts, c.Config.Loops = 2, 1
