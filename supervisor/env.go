@@ -32,7 +32,7 @@ type event struct {
 	pid      int        // evSpawned
 	endpoint Endpoint   // evReady
 	err      error      // evSpawnFailed
-	text     string     // evExamined: what it listens on; evHung, evRefused: detail; evDrain, evKill: reason
+	text     string     // why: evExamined, evHung, evRefused, evDrain, evKill
 	exit     ExitStatus // evExited
 	status   *string    // STATUS=, with any kind
 	call     func()     // an API call to run on the loop instead

@@ -23,9 +23,9 @@ const (
 	outputLinesKept       = 100                  // per worker, for status and errors
 	outputKeptBytesMax    = 64 << 10             // of those lines together, per worker
 	outputErrorLines      = 5                    // last lines quoted in a log line about a failed worker
-	outputQueueLinesMax   = 4096                 // lines that wait for the log of all pools; beyond it they are dropped
+	outputQueueLinesMax   = 4096                 // lines of all pools that wait for the log; more are dropped
 	outputQueueBytesMax   = 4 << 20              // bytes of those lines
-	outputDrainAfterDeath = 3 * time.Millisecond // for the end of a dead worker's output, before its exit is told
+	outputDrainAfterDeath = 3 * time.Millisecond // for the end of a dead worker's output
 	outputFlushMax        = time.Second          // at Close, for a log that blocks
 
 	notifyMessageBytesMax = 4 << 10 // a datagram on NOTIFY_SOCKET; systemd's own bound is of this order
@@ -47,9 +47,9 @@ const (
 	probeIntervalMax     = 20 * time.Millisecond
 	probeDialTimeout     = 200 * time.Millisecond
 	probeForeignInterval = 200 * time.Millisecond // while another process holds PORT
-	inheritBacklog       = 4096                   // of an inherited socket; the kernel bounds it by somaxconn
-	familyDepthMax       = 64                     // generations between a worker and a process that listens for it
-	inheritReadyAfter    = time.Second            // an inherited socket's worker that lives this long counts as ready
+	inheritBacklog       = 4096                   // of an inherited socket; at most somaxconn
+	familyDepthMax       = 64                     // generations from a worker to who listens for it
+	inheritReadyAfter    = time.Second            // a worker with an inherited socket counts as ready then
 
 	spawnTimeout       = 10 * time.Second // from fork to exec of the worker's program
 	statusPipeBytesMax = 4 << 10          // the spawn helper's report

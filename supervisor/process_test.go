@@ -473,6 +473,7 @@ func TestWorkerSurroundings(t *testing.T) {
 }
 
 func TestSupervisorKilledTakesWorkersAlong(t *testing.T) {
+	stopSubreaper(t) // set by other tests: the orphan is for init, who reaps it
 	dir, err := os.MkdirTemp("", "weir")
 	if err != nil {
 		t.Fatal(err)

@@ -7,7 +7,7 @@ type WorkerState uint8
 
 // Worker states: what a worker gets, and how it leaves.
 const (
-	WorkerStarting WorkerState = iota // forked or about to be; no requests; leaves by ready, exit, deadline
+	WorkerStarting WorkerState = iota // no requests yet; leaves by ready, exit, deadline
 	WorkerReady                       // in rotation; leaves by drain, hang, exit
 	WorkerDraining                    // finishes what it has; leaves by drained, deadline, exit
 	WorkerStopping                    // has been signalled; leaves by exit alone
