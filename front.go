@@ -34,7 +34,7 @@ type front struct {
 	level    slog.LevelVar
 	log      *slog.Logger
 	blocking *ants.Pool
-	fronts   int
+	conns    *netpoll.Cap
 	running  sync.WaitGroup // loops
 }
 
@@ -77,6 +77,7 @@ func (f *front) Configure(s supervisor.Snapshot) error {
 		f.logs.drop(log)
 		return err
 	}
+	f.bound(&s)
 	f.level.Set(levelOf(s.Config.Log.Level))
 	f.logs.settle(log, s.Config)
 	f.routes.settle(routes)
@@ -89,7 +90,6 @@ func (f *front) Configure(s supervisor.Snapshot) error {
 // start makes the loops and runs them: once, with the first configuration.
 func (f *front) start(s *supervisor.Snapshot) error {
 	c := s.Config
-	f.fronts = s.Fronts
 	f.level.Set(levelOf(c.Log.Level))
 	f.log = newLogger(os.Stderr, c.Log.Format, &f.level)
 	tuneRuntime(c, s.Loops)
@@ -99,10 +99,10 @@ func (f *front) start(s *supervisor.Snapshot) error {
 	if err != nil {
 		return fmt.Errorf("weir: blocking pool: %w", err)
 	}
-	conns := netpoll.NewCap(connsMax(c, s))
+	f.conns = netpoll.NewCap(connsMax(c, s))
 	for i := range s.Loops {
 		l, err := netpoll.New(netpoll.Config{
-			Index: i, Conns: conns, BufferBytes: buffersPerLoop(c, s.Loops),
+			Index: i, Conns: f.conns, BufferBytes: buffersPerLoop(c, s.Loops),
 			FinishRate: rateOf(c.MinRate.Rate), ReadFile: f.block,
 			PlainWait: runtime.GOMAXPROCS(0) <= s.Loops,
 		})
@@ -117,6 +117,19 @@ func (f *front) start(s *supervisor.Snapshot) error {
 		f.running.Go(l.Run)
 	}
 	return nil
+}
+
+// bound applies the limits that belong to loops and pool rather than to the server.
+func (f *front) bound(s *supervisor.Snapshot) {
+	c := s.Config
+	f.conns.SetMax(connsMax(c, s))
+	f.blocking.Tune(c.Limits.Blocking)
+	for _, l := range f.loops {
+		l.Post(func() {
+			l.BufferBytes = buffersPerLoop(c, s.Loops)
+			l.FinishRate = rateOf(c.MinRate.Rate)
+		})
+	}
 }
 
 func (f *front) serverOptions(s *supervisor.Snapshot) server.Options {

@@ -8,7 +8,7 @@ import (
 // Cap bounds the accepted connections of several loops together. Listeners that find it reached wait
 // in its queue; a connection that closes, on whatever loop, lets the first of them go on.
 type Cap struct {
-	max     int64
+	max     atomic.Int64
 	n       atomic.Int64
 	waiting atomic.Int32 // len(queue), so that a close with nobody waiting takes no lock
 	mu      sync.Mutex
@@ -16,16 +16,28 @@ type Cap struct {
 }
 
 // NewCap makes a cap of connsMax connections.
-func NewCap(connsMax int) *Cap { return &Cap{max: int64(connsMax)} }
+func NewCap(connsMax int) *Cap {
+	c := &Cap{}
+	c.max.Store(int64(connsMax))
+	return c
+}
+
+// SetMax changes the bound. Connections beyond a lower one stay.
+func (c *Cap) SetMax(connsMax int) {
+	c.max.Store(int64(connsMax))
+	for range c.waiting.Load() {
+		c.next()
+	}
+}
 
 // Count is the connections accepted and not closed yet.
 func (c *Cap) Count() int { return int(c.n.Load()) }
 
 // Max is the bound.
-func (c *Cap) Max() int { return int(c.max) }
+func (c *Cap) Max() int { return int(c.max.Load()) }
 
 func (c *Cap) take() bool {
-	if c.n.Add(1) > c.max {
+	if c.n.Add(1) > c.max.Load() {
 		c.n.Add(-1)
 		return false
 	}
@@ -48,7 +60,7 @@ func (c *Cap) await(ln *Listener) {
 	c.queue = append(c.queue, ln)
 	c.waiting.Add(1)
 	c.mu.Unlock()
-	if c.n.Load() < c.max {
+	if c.n.Load() < c.max.Load() {
 		c.next()
 	}
 }
