@@ -61,6 +61,7 @@ type Supervisor struct {
 	admin  *admin.Server
 	admins []*Listener
 	fatal  chan error // capacity 1: a pool with then: exit
+	adopt  bool       // orphaned descendants of workers; a test process must not
 
 	reloading sync.Mutex // one reload at a time
 
@@ -94,6 +95,7 @@ func New(o Options) (*Supervisor, error) {
 	s := &Supervisor{
 		opts: o, log: o.Logger, stopped: make(chan struct{}), drain: make(chan struct{}),
 		now: make(chan struct{}), fatal: make(chan error, 1), state: stateStarting, loaded: o.Config,
+		adopt: true,
 	}
 	_, err := s.poolConfigs(&o.Config.Config)
 	return s, err
@@ -173,7 +175,7 @@ func (s *Supervisor) open() error {
 	}
 	pools, err := NewPools(PoolsOptions{
 		Link: s.fronts, Logger: s.log, RuntimeDir: s.dir.path, Output: s.opts.Stderr, User: c.User,
-		FrontUser: c.User, Process: true, OnExit: s.poolExit,
+		FrontUser: c.User, Process: s.adopt, OnExit: s.poolExit,
 	})
 	if err != nil {
 		return err

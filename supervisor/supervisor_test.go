@@ -109,6 +109,7 @@ func newInstance(t *testing.T, c *config.Loaded) *instance {
 	if err != nil {
 		t.Fatal(err)
 	}
+	in.sup.adopt = false
 	in.client = admin.NewClient(filepath.Join(c.Config.RuntimeDir, admin.SocketName))
 	return in
 }
