@@ -4,8 +4,8 @@ package dispatch
 
 import "testing"
 
-// TestProxyAllocs: a small request through client, front and worker and back allocates nothing, on a
-// connection that is kept alive on both sides.
+// TestProxyAllocs: a small request through client, front and worker and back allocates nothing, on
+// a connection that is kept alive on both sides.
 func TestProxyAllocs(t *testing.T) {
 	for _, tc := range []struct{ desc, request string }{
 		{"GET", "GET /hello?name=x HTTP/1.1\r\nHost: shop.example\r\nAccept: */*\r\n" +

@@ -85,8 +85,8 @@ func (j *job) onHead(u *upstream, b []byte) (n int, ok bool) {
 	return size, true
 }
 
-// worthParsing keeps a head that comes in small pieces from being parsed at each: the first bytes are
-// looked at for what is no HTTP, then the end must have come.
+// worthParsing keeps a head that comes in small pieces from being parsed at each: the first bytes
+// are looked at for what is no HTTP, then the end must have come.
 func (j *job) worthParsing(b []byte) bool {
 	if j.seen == 0 || len(b) >= responseLimits.HeadBytes {
 		return true
@@ -96,8 +96,8 @@ func (j *job) worthParsing(b []byte) bool {
 	return bytes.Contains(b[from:], []byte("\r\n\r\n"))
 }
 
-// awaitSmall leaves a small response with the connection until it is whole, or for a moment: it then
-// leaves in one send, and until then the request may be replayed.
+// awaitSmall leaves a small response with the connection until it is whole, or for a moment: it
+// then leaves in one send, and until then the request may be replayed.
 func (j *job) awaitSmall(u *upstream, need int) {
 	if j.need == 0 {
 		now := j.s.loop.Now()

@@ -6,8 +6,8 @@ import (
 	"weir/protocol/http1"
 )
 
-// receive starts the request body. The exchange may call OnBody and OnBodyEnd before it returns, and
-// j may be over by then.
+// receive starts the request body. The exchange may call OnBody and OnBodyEnd before it returns,
+// and j may be over by then.
 func (j *job) receive() {
 	j.expecting = false
 	j.receiving = true

@@ -14,9 +14,9 @@ import (
 
 var seed = flag.Uint64("seed", 0, "of TestChaos; 0: by the clock")
 
-// TestChaos: workers come, drain and die, clients give up, while requests go on. Every client gets an
-// answer to its own request or a 502, 503 or reset, GETs are hardly ever lost, and at the end every
-// slot is back.
+// TestChaos: workers come, drain and die, clients give up, while requests go on. Every client gets
+// an answer to its own request or a 502, 503 or reset, GETs are hardly ever lost, and at the end
+// every slot is back.
 func TestChaos(t *testing.T) {
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -9,8 +10,8 @@ import (
 	"weir/pipeline"
 )
 
-// One timer serves all clocks of a request. It is set when the stage changes; progress only notes the
-// time, and the timer, when it fires, finds out what is due and sets itself anew.
+// One timer serves all clocks of a request. It is set when the stage changes; progress only notes
+// the time, and the timer, when it fires, finds out what is due and sets itself anew.
 
 // wait starts the clock of a waiter.
 func (j *job) wait(d time.Duration) {
@@ -82,8 +83,8 @@ func (j *job) armIdle() {
 	}
 }
 
-// allSent says whether the whole request has gone to the worker, and notes when it was first seen so.
-// A small request without body counts from the turn in which it was written.
+// allSent says whether the whole request has gone to the worker, and notes when it was first seen
+// so. A small request without body counts from the turn in which it was written.
 func (j *job) allSent(now int64) bool {
 	if j.sentAll == 0 && j.bodyDone && (j.up.conn.Queued() < throughMin || !j.up.conn.Pending()) {
 		j.sentAll = now
@@ -150,8 +151,8 @@ func (j *job) onClock(now int64) {
 	j.arm(now)
 }
 
-// wakeSent ends what a sent request waits for beside the response: the worker's 100, or the rest of a
-// small response.
+// wakeSent ends what a sent request waits for beside the response: the worker's 100, or the rest of
+// a small response.
 func (j *job) wakeSent(u *upstream) {
 	switch {
 	case j.expecting:
@@ -181,8 +182,8 @@ func (j *job) overdue(now int64) bool {
 	return false
 }
 
-// stuck judges a request that is being sent. While nothing waits to be sent the client is what we wait
-// for, and the server's clocks run.
+// stuck judges a request that is being sent. While nothing waits to be sent the client is what we
+// wait for, and the server's clocks run.
 func (j *job) stuck(now int64) bool {
 	conn := j.up.conn
 	if sent := conn.Sent(); sent != j.movedTo || !conn.Pending() {
@@ -204,7 +205,8 @@ func (j *job) stuck(now int64) bool {
 	return false
 }
 
-// hangs finds a worker that has held j without a byte for HangAfter and completed nothing meanwhile.
+// hangs finds a worker that has held j without a byte for HangAfter and completed nothing
+// meanwhile.
 func (j *job) hangs(now int64) bool {
 	after := int64(j.set.HangAfter)
 	if after <= 0 || j.answering() || now < j.heldFrom+after {
@@ -241,6 +243,8 @@ func (j *job) queueTimeout(now int64) {
 	j.fail(503, pipeline.QueueTimeout, retryAfterBusy)
 }
 
+var errConnectTimeout = errors.New("dispatch: connect: timed out")
+
 // connectTimeout ends an attempt to connect that took too long: 504 for a full backlog, which is no
 // failure of the worker; another worker when one does not answer.
 func (j *job) connectTimeout() {
@@ -264,8 +268,8 @@ func (j *job) timedOut(now int64) {
 	j.fail(504, reasonTimeout, "")
 }
 
-// silent keeps account of a worker whose requests time out before HangAfter: they count together. true:
-// it is hung, and j is answered.
+// silent keeps account of a worker whose requests time out before HangAfter: they count together.
+// true: it is hung, and j is answered.
 func (j *job) silent(now int64) bool {
 	l := j.lane
 	done := l.w.done()

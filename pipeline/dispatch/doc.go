@@ -1,9 +1,9 @@
 // Package dispatch sends exchanges to the workers of a pool over HTTP/1.1 keep-alive connections.
 //
-// A [Pool] has one shard per event loop. Requests, upstream connections and waiters of a loop belong
-// to its shard and are touched by that loop alone. What the loops share is small and atomic: per worker
-// the slots that are free and the requests in flight, per pool the count of waiters, per shard the
-// ticket of its oldest waiter.
+// A [Pool] has one shard per event loop. Requests, upstream connections and waiters of a loop
+// belong to its shard and are touched by that loop alone. What the loops share is small and atomic:
+// per worker the slots that are free and the requests in flight, per pool the count of waiters, per
+// shard the ticket of its oldest waiter.
 //
 //	pool.go      what any goroutine may ask for: workers come, drain, go; availability; options
 //	worker.go    a worker as all loops see it: slots, load, state
@@ -20,13 +20,13 @@
 // A slot is the right to one connection to a worker, and so to one request. It is taken before a
 // connection is opened and given back when that is closed, so neither requests nor connections ever
 // exceed a worker's concurrency, over all loops. An idle connection keeps its slot; while somebody
-// waits no connection stays idle: its loop serves its own oldest waiter with it, or closes it for the
-// loop whose waiter is older.
+// waits no connection stays idle: its loop serves its own oldest waiter with it, or closes it for
+// the loop whose waiter is older.
 //
 // # Who is next
 //
-// Waiters have tickets in the order of their coming. Whoever frees a slot while somebody waits wakes
-// the shard with the oldest ticket, which takes slots from the common counters as long as its own
-// oldest waiter is the oldest of all, then wakes the next. Each side first publishes (a free slot, a
-// ticket), then looks for the other's, so none is missed.
+// Waiters have tickets in the order of their coming. Whoever frees a slot while somebody waits
+// wakes the shard with the oldest ticket, which takes slots from the common counters as long as its
+// own oldest waiter is the oldest of all, then wakes the next. Each side first publishes (a free
+// slot, a ticket), then looks for the other's, so none is missed.
 package dispatch

@@ -5,8 +5,8 @@ import (
 	"weir/pipeline"
 )
 
-// exchange is what dispatch needs of an exchange beyond pipeline.Exchange; that of pipeline/server has
-// it.
+// exchange is what dispatch needs of an exchange beyond pipeline.Exchange; that of pipeline/server
+// has it.
 type exchange interface {
 	pipeline.Exchange
 	// Loop is the loop that the exchange belongs to.
@@ -16,8 +16,8 @@ type exchange interface {
 	FromWorker()
 }
 
-// exchangeOf is the exchange behind c. Any other kind of exchange cannot be dispatched: a bug in how
-// the front was put together.
+// exchangeOf is the exchange behind c. Any other kind of exchange cannot be dispatched: a bug in
+// how the front was put together.
 func exchangeOf(c *pipeline.Context) exchange {
 	x, ok := c.Exchange().(exchange)
 	if !ok {

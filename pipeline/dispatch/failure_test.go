@@ -15,8 +15,8 @@ import (
 
 const ms = time.Millisecond
 
-// TestAnswers: what the client gets for each way in which a worker can fail a request that may not be
-// repeated.
+// TestAnswers: what the client gets for each way in which a worker can fail a request that may not
+// be repeated.
 func TestAnswers(t *testing.T) {
 	raw := func(answer string) func(*workerConn) {
 		return func(c *workerConn) {

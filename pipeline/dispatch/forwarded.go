@@ -107,8 +107,8 @@ func appendElement(dst []byte, peer netip.Addr, host []byte, proto string) []byt
 	return append(append(dst, ";proto="...), proto...)
 }
 
-// validTraceparent checks W3C trace context, level 1: version, 32 and 16 lower-case hexadecimal digits
-// that are not all zero, flags. Later versions may go on after another "-".
+// validTraceparent checks W3C trace context, level 1: version, 32 and 16 lower-case hexadecimal
+// digits that are not all zero, flags. Later versions may go on after another "-".
 func validTraceparent(v []byte) bool {
 	const size = len("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 	if len(v) < size || v[2] != '-' || v[35] != '-' || v[52] != '-' {

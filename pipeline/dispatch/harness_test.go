@@ -2,6 +2,8 @@ package dispatch
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -114,7 +117,7 @@ func startWith(t testing.TB, loops int, o Options, app func(*Pool) pipeline.Hand
 		go func() { l.Run(); close(done) }()
 		t.Cleanup(func() { l.Stop(); <-done })
 	}
-	fds := f.listen(loops)
+	fds := f.listen()
 	err := srv.Apply(so, []server.Listener{{Address: listenAddress, FDs: fds}}, []server.Site{{
 		Name: "default", Bindings: []server.Binding{{Address: listenAddress, Host: "*"}},
 		Apps: []server.App{{Prefix: "/", Handler: app(f.Pool), Limits: server.Limits{Body: server.Off}}},
@@ -125,28 +128,33 @@ func startWith(t testing.TB, loops int, o Options, app func(*Pool) pipeline.Hand
 	return f
 }
 
-// listen opens one socket, shared by the loops.
-func (f *front) listen(int) []int {
+// listen opens a socket per loop on one address, so that connections spread over the loops.
+func (f *front) listen() (fds []int) {
 	f.t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	defer ln.Close()
-	f.addr = ln.Addr().String()
-	raw, err := ln.(*net.TCPListener).SyscallConn()
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	var fds []int
+	reuse := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
+		e := c.Control(func(p uintptr) {
+			err = unix.SetsockoptInt(int(p), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+		})
+		return errors.Join(e, err)
+	}}
+	f.addr = "127.0.0.1:0"
 	for range f.loops {
+		ln, err := reuse.Listen(context.Background(), "tcp", f.addr)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		f.addr = ln.Addr().String()
+		raw, err := ln.(*net.TCPListener).SyscallConn()
+		if err != nil {
+			f.t.Fatal(err)
+		}
 		e := raw.Control(func(p uintptr) {
 			var fd int
 			fd, err = unix.FcntlInt(p, unix.F_DUPFD_CLOEXEC, 0)
 			fds = append(fds, fd)
 		})
-		if e != nil || err != nil {
-			f.t.Fatal(e, err)
+		if err := errors.Join(e, err, ln.Close()); err != nil {
+			f.t.Fatal(err)
 		}
 	}
 	return fds

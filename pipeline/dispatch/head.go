@@ -6,15 +6,16 @@ import (
 	"weir/protocol/http1"
 )
 
-// writeHead writes the request head as the worker gets it: never the client's bytes as they came, but
-// what was understood of them. Origin-form target, Host first, fields of this connection left out, one
-// framing, who the request is from.
+// writeHead writes the request head as the worker gets it: never the client's bytes as they came,
+// but what was understood of them. Origin-form target, Host first, fields of this connection left
+// out, one framing, who the request is from.
 //
 // Hot path: once per request. No allocation: TestProxyAllocs.
 func (j *job) writeHead(conn *netpoll.Conn) {
 	r := j.c.Request()
 	id := j.requestID()
-	room := r.Size() + 2*r.NumFields() + 3*len(r.Host()) + len(id) + headRoomBytes
+	room := r.Size() + 2*r.NumFields() + 3*len(r.Host()) + len(id) + len(j.c.PathBase()) +
+		headRoomBytes
 	dst := conn.Reserve(room)
 	b := j.appendHead(dst, id)
 	if cap(b) != cap(dst) { // the estimate was too low: append moved it
@@ -60,7 +61,7 @@ func (j *job) appendFields(dst []byte, trusted bool) []byte {
 	for i := range r.NumFields() {
 		switch k := r.KnownOf(i); k {
 		case http1.Unknown:
-			if r.ConnectionListed(i) || aliases(r.FieldName(i), trusted) || foldIs(r.FieldName(i), "x-forwarded-prefix") {
+			if r.ConnectionListed(i) || aliases(r.FieldName(i), trusted) {
 				continue
 			}
 		case http1.Host, http1.ContentLength, http1.Expect, http1.XRequestID,
@@ -144,8 +145,8 @@ func foldIs(b []byte, word string) bool {
 	return len(b) == len(word) && foldPrefix(b, word)
 }
 
-// foldPrefix says whether b begins with a lower-case word, "-" also matching "_": CGI-style gateways
-// (WSGI, Rack, PHP) show an application one variable for both.
+// foldPrefix says whether b begins with a lower-case word, "-" also matching "_": CGI-style
+// gateways (WSGI, Rack, PHP) show an application one variable for both.
 func foldPrefix(b []byte, word string) bool {
 	if len(b) < len(word) {
 		return false
@@ -165,7 +166,8 @@ func foldPrefix(b []byte, word string) bool {
 }
 
 // aliases says whether a field that we do not know could pass for one that we write or rule: any
-// X-Forwarded- field of a client that is not trusted, and known names written with "_".
+// X-Forwarded- field of a client that is not trusted, the one for the prefix of any client, and names
+// of weight written with "_".
 func aliases(name []byte, trusted bool) bool {
 	underscore := false
 	for _, c := range name {
@@ -175,7 +177,7 @@ func aliases(name []byte, trusted bool) bool {
 		}
 	}
 	if !underscore {
-		return !trusted && foldPrefix(name, "x-forwarded-")
+		return foldPrefix(name, "x-forwarded-") && (!trusted || foldIs(name, "x-forwarded-prefix"))
 	}
 	if foldPrefix(name, "x-forwarded-") {
 		return true

@@ -175,8 +175,8 @@ func (j *job) backlog(now int64) {
 	j.arm(now)
 }
 
-// redial is the next attempt at a full backlog: at the worker with the fewest requests, which may be
-// another one.
+// redial is the next attempt at a full backlog: at the worker with the fewest requests, which may
+// be another one.
 func (j *job) redial() {
 	l, s := j.lane, j.s
 	j.unlane()

@@ -99,7 +99,6 @@ func (l *lane) removeBusy(j *job) {
 func (l *lane) refuse(err error) {
 	l.delay = min(max(2*l.delay, refusedWaitMin), refusedWaitMax)
 	l.w.refused.Store(l.w.pool.clock() + int64(l.delay))
-	l.s.loop.Schedule(&l.s.retry, l.s.loop.Now()+int64(l.delay)+int64(time.Millisecond))
 	l.w.pool.ev.Refused(l.w.pool.name, l.w.n, err.Error())
 }
 
@@ -129,8 +128,8 @@ func (l *lane) gone() {
 	l.s.serve()
 }
 
-// hung ends the requests of a hung worker that have no byte of an answer; what is being answered goes
-// on until the process ends.
+// hung ends the requests of a hung worker that have no byte of an answer; what is being answered
+// goes on until the process ends.
 func (l *lane) hung() {
 	l.closeIdle()
 	for j := l.busy; j != nil; {
@@ -143,8 +142,8 @@ func (l *lane) hung() {
 	l.s.serve()
 }
 
-// resume is where a walk over busy goes on: at next, unless ending a request has ended that one, too;
-// then at the start, since those that stay are skipped quickly.
+// resume is where a walk over busy goes on: at next, unless ending a request has ended that one,
+// too; then at the start, since those that stay are skipped quickly.
 func (l *lane) resume(next *job) *job {
 	if next == nil || next.lane == l {
 		return next

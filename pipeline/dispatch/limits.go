@@ -42,7 +42,7 @@ const (
 	sendCheck     = time.Second      // progress of a request that is being sent is looked at so often
 	throughMin    = 4 << 10          // body pieces from here on are sent without a copy
 	jobsFreeMax   = 256              // of a shard's free list
-	headRoomBytes = 512              // what a forwarded head has beyond the client's, names of fields aside
+	headRoomBytes = 512              // what a forwarded head may have beyond the client's
 
 	retryAfterBusy    = "1"  // seconds, with 503: the queue moves
 	retryAfterOffline = "10" // the pool does not

@@ -128,8 +128,8 @@ func (s *settings) trusts(a netip.Addr) bool {
 type Events interface {
 	// Drained comes once after DrainWorker, when no request and no connection of n is left.
 	Drained(pool string, n uint64)
-	// Hung: n held a request for Options.HangAfter without a byte and finished nothing meanwhile. It
-	// gets no more requests. Once.
+	// Hung: n held a request for Options.HangAfter without a byte and finished nothing meanwhile.
+	// It gets no more requests. Once.
 	Hung(pool string, n uint64, detail string)
 	// Refused: n did not take a connection.
 	Refused(pool string, n uint64, err string)

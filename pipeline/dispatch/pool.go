@@ -61,8 +61,8 @@ func (p *Pool) Update(o Options) {
 	p.set.Store(o.resolved())
 }
 
-// SetAvailable says what happens to requests from now on. Waiters are answered likewise; requests on
-// a worker go on.
+// SetAvailable says what happens to requests from now on. Waiters are answered likewise; requests
+// on a worker go on.
 func (p *Pool) SetAvailable(a Availability) {
 	if a >= availabilityCount {
 		panic("dispatch: unknown availability")
@@ -73,8 +73,9 @@ func (p *Pool) SetAvailable(a Availability) {
 	}
 }
 
-// AddWorker puts worker n into rotation. network is "unix" or "tcp", concurrency its slots: requests
-// and connections it may hold at once, over all loops. Adding a worker that hung brings it back.
+// AddWorker puts worker n into rotation. network is "unix" or "tcp", concurrency its slots:
+// requests and connections it may hold at once, over all loops. Adding a worker that hung brings it
+// back.
 func (p *Pool) AddWorker(n uint64, network, address string, concurrency int) error {
 	a, err := netpoll.ParseAddress(network, address)
 	if err != nil {

@@ -26,8 +26,8 @@ func (j *job) lost(consumed bool, status int, reason pipeline.Reason) {
 // mayRepeat says whether the request may be sent once more, and counts it if so.
 //
 // A request of which no byte was taken always may. One of which some was may if its method is
-// idempotent, nothing of an answer has reached the client, the body is held whole as far as it came,
-// and the budget allows.
+// idempotent, nothing of an answer has reached the client, the body is held whole as far as it
+// came, and the budget allows.
 func (j *job) mayRepeat(consumed bool) bool {
 	switch {
 	case j.informed || !j.keep:
@@ -66,12 +66,12 @@ func (j *job) fail(status int, reason pipeline.Reason, retryAfter string) {
 }
 
 // answer is Context.Fail with Retry-After; after the head was handed over it resets.
-func answer(c *pipeline.Context, x exchange, status int, reason pipeline.Reason, retryAfter string) {
+func answer(c *pipeline.Context, x exchange, status int, why pipeline.Reason, retryAfter string) {
 	defer guarded(x)
 	if retryAfter != "" && !c.Started() {
 		_ = c.SetHeader("Retry-After", retryAfter) // well-formed; a full list can do without
 	}
-	c.Fail(status, reason)
+	c.Fail(status, why)
 }
 
 // stop ends j because its loop does. The client's connection ends by itself.
@@ -112,8 +112,8 @@ func (j *job) unavailable(a Availability) {
 	j.fail(503, reason, retryAfterOffline)
 }
 
-// budget is what is left of the replays that the pool may make: a bucket filled at a fixed rate and by
-// every request. It keeps a dying pool from being hit twice as hard.
+// budget is what is left of the replays that the pool may make: a bucket filled at a fixed rate and
+// by every request. It keeps a dying pool from being hit twice as hard.
 type budget struct {
 	mu       sync.Mutex
 	begun    bool

@@ -85,8 +85,8 @@ func TestReplayBudget(t *testing.T) {
 	f.audit()
 }
 
-// TestClosedWhileIdle: the worker closes a connection that we may be about to use. A request of which
-// it took nothing is never lost, whatever its method.
+// TestClosedWhileIdle: the worker closes a connection that we may be about to use. A request of
+// which it took nothing is never lost, whatever its method.
 func TestClosedWhileIdle(t *testing.T) {
 	f := startFront(t, 1, Options{ReplayRate: -1, ReplayShare: -1})
 	w := startWorker(t, func(c *workerConn) {
@@ -224,8 +224,8 @@ func TestRequestTrailers(t *testing.T) {
 	f.audit()
 }
 
-// TestRefusalBehindBrokenSend: a worker answers 413 and closes while the body is still being sent. The
-// send fails, and the answer must not go with it.
+// TestRefusalBehindBrokenSend: a worker answers 413 and closes while the body is still being sent.
+// The send fails, and the answer must not go with it.
 func TestRefusalBehindBrokenSend(t *testing.T) {
 	t.Skip("netpoll closes on a failed send before it reads what the peer has sent")
 	f := startFront(t, 1, Options{})

@@ -47,8 +47,8 @@ type shard struct {
 
 // counts are a shard's totals: one writer, any reader.
 type counts struct {
-	requests, replays, refused, queued        atomic.Uint64
-	queueFull, queueTimeout, timeouts, broken atomic.Uint64
+	requests, replays, refused, queued atomic.Uint64
+	queueFull, queueTimeout, timeouts  atomic.Uint64
 }
 
 // bump adds one to a counter that only this loop writes: no locked instruction.
@@ -102,7 +102,8 @@ func (s *shard) enter(j *job) {
 	s.serve()
 }
 
-// reenter gives a request that lost its worker another one, or the first place of this loop's queue.
+// reenter gives a request that lost its worker another one, or the first place of this loop's
+// queue.
 func (s *shard) reenter(j *job) {
 	if l, u := s.pick(); l != nil {
 		s.launch(j, l, u)
@@ -135,8 +136,8 @@ func (s *shard) publish() {
 	}
 }
 
-// serve gives slots to waiters in the order of their tickets: this loop's own while its oldest is the
-// oldest of all, then it wakes the loop whose turn it is.
+// serve gives slots to waiters in the order of their tickets: this loop's own while its oldest is
+// the oldest of all, then it wakes the loop whose turn it is.
 func (s *shard) serve() {
 	if s.serving {
 		s.again = true
@@ -171,6 +172,7 @@ func (s *shard) serveOne() bool {
 	l, u := s.pick()
 	if l == nil {
 		s.ask()
+		s.armRetry()
 		return false
 	}
 	j := s.waiting.first
@@ -179,8 +181,9 @@ func (s *shard) serveOne() bool {
 	return true
 }
 
-// pick takes a slot of the usable worker with the fewest requests in flight: with an idle connection
-// of this loop, or without one (u is nil) for a new connection. l is nil when there is none.
+// pick takes a slot of the usable worker with the fewest requests in flight: with an idle
+// connection of this loop, or without one (u is nil) for a new connection. l is nil when there is
+// none.
 //
 // Hot path: once per request. No allocation: TestProxyAllocs.
 func (s *shard) pick() (l *lane, u *upstream) {
@@ -227,6 +230,21 @@ func (s *shard) closeIdle() bool {
 		}
 	}
 	return false
+}
+
+// armRetry has serve run when a worker that refused may be tried again.
+func (s *shard) armRetry() {
+	first := int64(0)
+	for _, w := range *s.pool.workers.Load() {
+		until := w.refused.Load()
+		if until != 0 && workerState(w.state.Load()) == workerReady && (first == 0 || until < first) {
+			first = until
+		}
+	}
+	if first != 0 {
+		wait := max(first-s.pool.clock(), 0) + int64(time.Millisecond)
+		s.loop.Schedule(&s.retry, s.loop.Now()+wait)
+	}
 }
 
 // ask wakes loops with idle connections: they give one up for the oldest waiter.

@@ -1,11 +1,6 @@
 package dispatch
 
-import (
-	"errors"
-	"time"
-)
-
-var errConnectTimeout = errors.New("dispatch: connect: timed out")
+import "time"
 
 // Status is what a pool is doing, of one moment only roughly: loops go on while it is read.
 type Status struct {

@@ -60,8 +60,8 @@ func (u *upstream) OnData(_ *netpoll.Conn, b []byte) int {
 	return j.onData(u, b)
 }
 
-// OnDrain implements netpoll.Handler: the worker has taken what was queued. The last writes of a turn
-// come after the exchanges' end of turn, so the client is read on in the next.
+// OnDrain implements netpoll.Handler: the worker has taken what was queued. The last writes of a
+// turn come after the exchanges' end of turn, so the client is read on in the next.
 func (u *upstream) OnDrain(*netpoll.Conn) {
 	if u.job == nil || !u.job.paused {
 		return
@@ -139,9 +139,9 @@ func (u *upstream) leave() {
 	u.lane.s.serve()
 }
 
-// guard is the recover for user code that runs because a worker said something: OnStarting, filters,
-// completion callbacks. c is the exchange that j served when the event began; the exchange answers as
-// for any panic.
+// guard is the recover for user code that runs because a worker said something: OnStarting,
+// filters, completion callbacks. c is the exchange that j served when the event began; the exchange
+// answers as for any panic.
 func (j *job) guard(c *pipeline.Context) {
 	v := recover()
 	if v == nil {

@@ -87,8 +87,8 @@ func (w *worker) giveBack() {
 	}
 }
 
-// maybeDrained reports a draining worker that has nothing left. Who drains first sets the state, then
-// looks at the slots; who gives one back does it the other way round: one of them sees both.
+// maybeDrained reports a draining worker that has nothing left. Who drains first sets the state,
+// then looks at the slots; who gives one back does it the other way round: one of them sees both.
 func (w *worker) maybeDrained() {
 	if w.free.Load() == w.slots && w.drained.CompareAndSwap(false, true) {
 		w.pool.ev.Drained(w.pool.name, w.n)
