@@ -23,7 +23,7 @@ const (
 	outputLinesKept       = 100                  // per worker, for status and errors
 	outputKeptBytesMax    = 64 << 10             // of those lines together, per worker
 	outputErrorLines      = 5                    // last lines quoted in a log line about a failed worker
-	outputQueueLinesMax   = 4096                 // lines of all pools that wait for the log; more are dropped
+	outputQueueLinesMax   = 4096                 // lines that wait for the log, of all pools
 	outputQueueBytesMax   = 4 << 20              // bytes of those lines
 	outputDrainAfterDeath = 3 * time.Millisecond // for the end of a dead worker's output
 	outputFlushMax        = time.Second          // at Close, for a log that blocks
