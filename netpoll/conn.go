@@ -42,6 +42,7 @@ const (
 	flagBlocked           // send gave EAGAIN; an edge will come
 	flagConnecting        // dial in progress
 	flagHangup            // FIN or error announced: read until it is reached
+	flagBroken            // sending failed; reading goes on to the end
 	flagFailed            // an error was announced
 	flagTold              // OnHangup was called
 	flagToldReset         // for an error
@@ -144,15 +145,12 @@ func (c *Conn) held() int {
 
 // newConn enters a socket into the loop's table; the poller does not know it yet.
 func (l *Loop) newConn(fd int) *Conn {
-	for fd >= len(l.conns) {
-		l.conns = append(l.conns, make([]*Conn, max(64, len(l.conns)/4))...)
-	}
-	if l.conns[fd] != nil {
+	if l.conns.at(fd) != nil {
 		panic("netpoll: fd entered twice")
 	}
 	c := &Conn{loop: l, fd: int32(fd), gen: l.nextGen()}
 	c.timer.Owner = c
-	l.conns[fd] = c
+	l.conns.put(fd, c)
 	l.count++
 	return c
 }
@@ -186,7 +184,7 @@ func (c *Conn) Close() {
 // leave takes c out of the loop and gives back all it holds except the descriptor.
 func (c *Conn) leave() {
 	l := c.loop
-	l.conns[c.fd] = nil
+	l.conns.put(int(c.fd), nil)
 	l.count--
 	c.fd = -1
 	l.Cancel(&c.timer)
@@ -194,10 +192,7 @@ func (c *Conn) leave() {
 		l.release(c.in)
 		c.in = nil
 	}
-	for c.head != nil {
-		c.dropHead()
-	}
-	c.out = 0
+	c.dropQueue()
 }
 
 // Reset closes with RST: the peer must not take what it got for whole.

@@ -181,6 +181,10 @@ func (c *Conn) flush() {
 
 // push sends until the queue is empty or the kernel takes no more.
 func (c *Conn) push() error {
+	if c.flags&flagBroken != 0 {
+		c.dropQueue()
+		return nil
+	}
 	for c.head != nil && c.flags&flagsStuck == 0 {
 		if c.head.file != nil {
 			if err := c.sendFile(); err != nil {
@@ -206,12 +210,33 @@ func (c *Conn) push() error {
 // not take what it got for whole.
 func (c *Conn) sendFailed(err error) {
 	if c.head.file == nil {
-		c.fail(err)
+		c.unsendable(err)
 		return
 	}
 	h := c.handler
 	c.Reset()
 	h.OnClose(c, err)
+}
+
+// unsendable gives up sending, but not yet reading: a peer that closed without taking all we sent may
+// have answered before (a worker that refuses a body does so). What it sent is delivered, then comes
+// EOF or the error. While reading is paused the handler is told of the hang-up.
+func (c *Conn) unsendable(err error) {
+	if c.flags&(flagEOF|flagBroken|flagFinish) != 0 {
+		c.fail(err)
+		return
+	}
+	c.flags |= flagBroken | flagHangup | flagFailed | flagPending
+	c.dropQueue()
+	c.loop.queueReady(c)
+}
+
+// dropQueue forgets what is queued.
+func (c *Conn) dropQueue() {
+	for c.head != nil {
+		c.dropHead()
+	}
+	c.out = 0
 }
 
 // sentAll is reached when nothing is queued any more on a connection that waits for that.

@@ -34,8 +34,8 @@ type Loop struct {
 	now    int64 // ns, monotonic; read once a turn
 	start  time.Time
 
-	conns     []*Conn // by fd
-	count     int     // of conns
+	conns     connTable
+	count     int // of conns
 	gen       uint32
 	listeners []*Listener
 	ready     []*Conn // to be read again next turn
@@ -170,11 +170,7 @@ func (l *Loop) Totals() Counters { return l.counters }
 
 // shut ends what is open. Callbacks can open nothing more, and what was posted before Stop still runs.
 func (l *Loop) shut() {
-	for _, c := range l.conns {
-		if c != nil {
-			c.fail(ErrStopped)
-		}
-	}
+	l.conns.each(func(c *Conn) { c.fail(ErrStopped) })
 	for len(l.listeners) > 0 {
 		l.listeners[0].Close()
 	}

@@ -40,13 +40,11 @@ func (l *Loop) waitMS() int {
 
 func (l *Loop) dispatch(ev *event) {
 	fd := int(ev.fd)
-	if fd < len(l.conns) {
-		if c := l.conns[fd]; c != nil {
-			if c.gen == ev.gen { // else: an event of a connection that used this fd before
-				c.onEvent(ev)
-			}
-			return
+	if c := l.conns.at(fd); c != nil {
+		if c.gen == ev.gen { // else: an event of a connection that used this fd before
+			c.onEvent(ev)
 		}
+		return
 	}
 	for _, ln := range l.listeners {
 		if ln.fd == fd && ln.gen == ev.gen {
