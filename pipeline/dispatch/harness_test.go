@@ -405,5 +405,3 @@ func listenUnix(t testing.TB) *net.UnixListener {
 	}
 	return ln
 }
-
-func osFile(fd int) *os.File { return os.NewFile(uintptr(fd), "socket") }

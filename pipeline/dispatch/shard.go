@@ -234,16 +234,15 @@ func (s *shard) closeIdle() bool {
 
 // armRetry has serve run when a worker that refused may be tried again.
 func (s *shard) armRetry() {
-	first := int64(0)
+	now, first := s.pool.clock(), int64(math.MaxInt64)
 	for _, w := range *s.pool.workers.Load() {
 		until := w.refused.Load()
-		if until != 0 && workerState(w.state.Load()) == workerReady && (first == 0 || until < first) {
-			first = until
+		if until > now && workerState(w.state.Load()) == workerReady {
+			first = min(first, until)
 		}
 	}
-	if first != 0 {
-		wait := max(first-s.pool.clock(), 0) + int64(time.Millisecond)
-		s.loop.Schedule(&s.retry, s.loop.Now()+wait)
+	if first < math.MaxInt64 {
+		s.loop.Schedule(&s.retry, s.loop.Now()+first-now+int64(time.Millisecond))
 	}
 }
 
