@@ -106,6 +106,7 @@ func (j *job) awaitSmall(u *upstream, need int) {
 	}
 	j.need = need
 	j.seen = 0
+	j.expecting = false // this is the answer: no 100 will come
 	u.conn.Grow()
 }
 

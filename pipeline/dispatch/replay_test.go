@@ -3,6 +3,7 @@ package dispatch
 import (
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -238,6 +239,39 @@ func TestRefusalBehindBrokenSend(t *testing.T) {
 		go io.WriteString(c, fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(longText), longText))
 		c.want("the worker's answer", 413, "big")
 		c.Close()
+	}
+	f.audit()
+}
+
+// TestSmallResponseInPieces: what is there of a small response is forwarded after a moment, also when
+// the client still waits for 100.
+func TestSmallResponseInPieces(t *testing.T) {
+	f := startFront(t, 1, Options{})
+	rest := make(chan struct{})
+	f.add(1, startWorker(t, func(c *workerConn) {
+		for r := c.request(); r != nil; r = c.request() {
+			c.write("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc")
+			<-rest
+			c.write("def")
+		}
+	}), 4)
+	for _, request := range []string{
+		"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n",
+	} {
+		c := f.dial().write(request)
+		resp, err := http.ReadResponse(c.r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		part := make([]byte, 3)
+		if _, err := io.ReadFull(resp.Body, part); err != nil || string(part) != "abc" {
+			t.Fatalf("got %q, %v; want abc while the worker holds the rest", part, err)
+		}
+		rest <- struct{}{}
+		if b, err := io.ReadAll(resp.Body); err != nil || string(b) != "def" {
+			t.Errorf("got %q, %v; want def", b, err)
+		}
 	}
 	f.audit()
 }
