@@ -97,6 +97,9 @@ func (c *Conn) Local() netip.AddrPort {
 // FD is the descriptor, -1 once closed.
 func (c *Conn) FD() int { return int(c.fd) }
 
+// Handler is the connection's handler.
+func (c *Conn) Handler() Handler { return c.handler }
+
 // SetHandler replaces the handler.
 func (c *Conn) SetHandler(h Handler) { c.handler = h }
 

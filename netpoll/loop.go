@@ -159,6 +159,9 @@ func (l *Loop) Cancel(t *Timer) {
 // Call it before Run.
 func (l *Loop) AtTurnEnd(f func()) { l.turnEnd = append(l.turnEnd, f) }
 
+// Each calls f for every open connection, dialled ones included; f may close any of them.
+func (l *Loop) Each(f func(*Conn)) { l.conns.each(f) }
+
 // Conns is the number of open connections, dialled ones included.
 func (l *Loop) Conns() int { return l.count }
 
