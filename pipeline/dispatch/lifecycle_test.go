@@ -52,6 +52,9 @@ func TestDrain(t *testing.T) {
 	f.DrainWorker(1)
 	f.DrainWorker(1)
 	f.DrainWorker(99)
+	if n := <-f.told.drained; n != 99 {
+		t.Errorf("Drained(%d); want 99, which nobody knows", n)
+	}
 	late := f.dial().get("/late")
 	f.eventually("the new one waits", func() bool { return f.Snapshot().Waiting == 1 })
 	select {

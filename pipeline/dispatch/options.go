@@ -126,7 +126,8 @@ func (s *settings) trusts(a netip.Addr) bool {
 
 // Events is told what happens to workers. The methods run on loops and must not block.
 type Events interface {
-	// Drained comes once after DrainWorker, when no request and no connection of n is left.
+	// Drained comes once after DrainWorker, when no request and no connection of n is left. Not when
+	// RemoveWorker comes first.
 	Drained(pool string, n uint64)
 	// Hung: n held a request for Options.HangAfter without a byte and finished nothing meanwhile.
 	// It gets no more requests. Once.

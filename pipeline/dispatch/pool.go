@@ -108,21 +108,23 @@ func (p *Pool) AddWorker(n uint64, network, address string, concurrency int) err
 	return nil
 }
 
-// DrainWorker gives worker n nothing new; Events.Drained comes when it holds nothing any more. An
-// unknown n is ignored: it may have gone a moment ago.
+// DrainWorker gives worker n nothing new; Events.Drained comes once when it holds nothing any more.
+// That is at once for an n that is not known, so that nobody waits for a worker that has gone.
 func (p *Pool) DrainWorker(n uint64) {
 	p.mu.Lock()
 	w := p.worker(n)
-	ok := w != nil && (w.state.CompareAndSwap(uint32(workerReady), uint32(workerDraining)) ||
+	drains := w != nil && (w.state.CompareAndSwap(uint32(workerReady), uint32(workerDraining)) ||
 		w.state.CompareAndSwap(uint32(workerHung), uint32(workerDraining)))
 	p.mu.Unlock()
-	if !ok {
-		return
+	switch {
+	case w == nil:
+		p.first().loop.Post(func() { p.ev.Drained(p.name, n) })
+	case drains:
+		p.each(func(s *shard) {
+			w.lanes[s.index].closeIdle()
+			w.maybeDrained()
+		})
 	}
-	p.each(func(s *shard) {
-		w.lanes[s.index].closeIdle()
-		w.maybeDrained()
-	})
 }
 
 // RemoveWorker says that the process of worker n has ended: what it held is answered or replayed.
@@ -158,6 +160,16 @@ func (p *Pool) hung(w *worker, detail string) {
 	}
 	p.ev.Hung(p.name, w.n, detail)
 	p.each(func(s *shard) { w.lanes[s.index].hung() })
+}
+
+// first is any shard.
+func (p *Pool) first() *shard {
+	for _, s := range p.shards {
+		if s != nil {
+			return s
+		}
+	}
+	panic("dispatch: pool " + p.name + " has no loop")
 }
 
 // each runs f on every loop.
