@@ -108,6 +108,9 @@ func (c *Conn) read() {
 			c.dropEmpty()
 			c.flags = c.flags&^flagPending | flagEOF
 			c.handler.OnEOF(c)
+			if c.fd >= 0 && c.flags&flagBroken != 0 { // both directions have ended
+				c.failErrno("send", unix.EPIPE)
+			}
 			return
 		}
 		c.received(b[:n])
@@ -192,7 +195,8 @@ func (c *Conn) received(b []byte) {
 	n := c.handler.OnData(c, b)
 	if n < len(b) && c.fd >= 0 {
 		c.keep(b[n:])
-		if c.flags&(flagBulk|flagPaused) == 0 { // Bulk was ended: the rest is for whoever reads from here on
+		// When Bulk was ended, the rest is for whoever reads from here on.
+		if c.flags&(flagBulk|flagPaused) == 0 {
 			c.flags |= flagAgain
 			c.loop.queueReady(c)
 		}

@@ -220,7 +220,7 @@ func (c *Conn) sendFailed(err error) {
 
 // unsendable gives up sending, but not yet reading: a peer that closed without taking all we sent may
 // have answered before (a worker that refuses a body does so). What it sent is delivered, then comes
-// EOF or the error. While reading is paused the handler is told of the hang-up.
+// EOF, then OnClose, or the error. While reading is paused the handler is told of the hang-up.
 func (c *Conn) unsendable(err error) {
 	if c.flags&(flagEOF|flagBroken|flagFinish) != 0 {
 		c.fail(err)

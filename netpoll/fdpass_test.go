@@ -34,7 +34,8 @@ func TestPassFDs(t *testing.T) {
 	defer unix.Close(fds[0])
 	defer unix.Close(fds[1])
 	for _, fd := range fds {
-		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+		if err != nil || flags&unix.FD_CLOEXEC == 0 {
 			t.Errorf("fd %d: flags %x, %v; want close-on-exec", fd, flags, err)
 		}
 	}
@@ -68,8 +69,10 @@ func TestPassFDsErrors(t *testing.T) {
 		if _, err := SendFDs(p[0], []byte("x"), fds); err != nil {
 			t.Fatal(err)
 		}
-		if n, got, err := RecvFDs(p[1], b, nil, c.max); err != ErrControlTruncated || n != 0 || len(got) != 0 {
-			t.Errorf("RecvFDs(max %d) of %d = %d, %v, %v; want ErrControlTruncated", c.max, c.sent, n, got, err)
+		n, got, err := RecvFDs(p[1], b, nil, c.max)
+		if err != ErrControlTruncated || n != 0 || len(got) != 0 {
+			t.Errorf("RecvFDs(max %d) of %d = %d, %v, %v; want ErrControlTruncated",
+				c.max, c.sent, n, got, err)
 		}
 		if after := openFDs(); after != before {
 			t.Errorf("RecvFDs(max %d) of %d left %d descriptors open", c.max, c.sent, after-before)

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Posts of many goroutines: none is lost, each goroutine's stay in order, whether the loop sleeps or not.
+// Posts of many goroutines: none is lost, each goroutine's stay in order, whether the loop sleeps or
+// not.
 func TestPostOrder(t *testing.T) {
 	tl := startLoop(t, Config{})
 	const posters, each = 8, 20_000

@@ -48,7 +48,7 @@ func (c *Conn) warm(b *Buffer, n int64) {
 	job := func() {
 		_, err := io.Copy(io.Discard, io.NewSectionReader(file, off, n))
 		l.Post(func() {
-			if c.fd < 0 {
+			if c.fd < 0 || c.head != b {
 				return
 			}
 			c.flags &^= flagWarming

@@ -36,7 +36,9 @@ func TestSendFileBetweenBytes(t *testing.T) {
 	if err := os.WriteFile(path, body, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	tl := startLoop(t, Config{}).listen(func(_ *Listener, c *Conn) { c.SetHandler(fileSender{path: path}) })
+	tl := startLoop(t, Config{}).listen(func(_ *Listener, c *Conn) {
+		c.SetHandler(fileSender{path: path})
+	})
 	c := tl.dial()
 	c.Write([]byte("go"))
 	got, err := io.ReadAll(c)
@@ -132,4 +134,30 @@ func TestCloseWhileWarming(t *testing.T) {
 	job()
 	h.step()
 	s.want(t)
+}
+
+// Where cachestat is refused, single bytes are probed instead; both must agree.
+func TestByteResident(t *testing.T) {
+	f, err := os.CreateTemp(t.TempDir(), "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Write(make([]byte, 1<<20)); err != nil {
+		t.Fatal(err)
+	}
+	fd := int(f.Fd())
+	if !byteResident(fd, 0) || !byteResident(fd, 1<<20-1) || !resident(fd, 0, 1<<20) {
+		t.Fatal("bytes just written are not in memory")
+	}
+	if !byteResident(fd, 2<<20) {
+		t.Fatal("there is nothing to wait for beyond the end")
+	}
+	if err := f.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	_ = unix.Fadvise(fd, 0, 0, unix.FADV_DONTNEED) // advice: tmpfs ignores it
+	if cold := !resident(fd, 0, 4096); cold == byteResident(fd, 0) {
+		t.Fatalf("cachestat says cold=%v, a probe says %v", cold, !cold)
+	}
 }

@@ -179,6 +179,46 @@ func TestWritesDoNotNest(t *testing.T) {
 	}
 }
 
+// A peer that answers and goes away without taking what we send: the answer is delivered, then the end.
+func TestAnswerBeforeBrokenSend(t *testing.T) {
+	h := newHandLoop(t, Config{})
+	s := &script{}
+	c, peer := h.pair(s)
+	h.step()
+	send(t, peer, "413 go away")
+	closePeer(t, peer)
+	c.Write([]byte("the body"))
+	h.now = h.clock()
+	h.flushDirty() // the send fails before anything was read
+	h.until("the end", c.Closed)
+	s.want(t, "data 413 go away", "eof", "close")
+	if h.BuffersUsed() != 0 {
+		t.Fatalf("%d bytes in buffers, want 0", h.BuffersUsed())
+	}
+}
+
+// The same while reading is paused: the handler hears of a reset, once, and reads up to the end.
+func TestBrokenSendWhilePaused(t *testing.T) {
+	h := newHandLoop(t, Config{})
+	s := &script{}
+	c, peer := h.tcp(s)
+	h.step()
+	c.Pause()
+	send(t, peer, "last words")
+	resetPeer(t, peer)
+	c.Write([]byte("x"))
+	h.flushDirty()
+	h.until("hangup", func() bool { return len(s.log) > 0 })
+	c.Write([]byte("more"))
+	h.step()
+	s.want(t, "hangup true")
+	c.Resume()
+	h.until("the end", c.Closed)
+	if s.last() != "close" {
+		t.Fatalf("told %q, want close at the end", s.log)
+	}
+}
+
 func TestShutdownWriteAfterQueue(t *testing.T) {
 	h := newHandLoop(t, Config{})
 	s := &script{}
