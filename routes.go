@@ -81,7 +81,7 @@ func (r *routeSet) handler(n *routing, a *config.App) (pipeline.Handler, error) 
 	case config.AppStatic:
 		return r.static(a.Static.Root)
 	case config.AppRespond:
-		return respond(a.Respond), nil
+		return respond(a.Respond)
 	}
 	if h := r.handlers[a.Handler]; h != nil {
 		return h, nil

@@ -140,12 +140,17 @@ var availabilities = map[supervisor.Availability]dispatch.Availability{
 }
 
 // respond is the handler of a fixed response.
-func respond(r config.Respond) pipeline.Handler {
-	status, body, contentType := r.Status, r.Body, r.ContentType
-	return func(c *pipeline.Context) {
-		if contentType != "" {
-			_ = c.SetHeader("Content-Type", contentType) // checked when the file was loaded
+func respond(r config.Respond) (pipeline.Handler, error) {
+	status, body := r.Status, r.Body
+	var contentType pipeline.Line
+	if r.ContentType != "" {
+		var err error
+		if contentType, err = pipeline.NewLine("Content-Type", r.ContentType); err != nil {
+			return nil, err
 		}
-		c.Text(status, body)
 	}
+	return func(c *pipeline.Context) {
+		_ = c.Fields().AddLine(contentType) // nothing has started yet
+		c.Text(status, body)
+	}, nil
 }

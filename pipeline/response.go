@@ -152,6 +152,9 @@ func (c *Context) Flush() error {
 	return nil
 }
 
+// plainText is the Content-Type of Text.
+var plainText, _ = NewLine("Content-Type", "text/plain; charset=utf-8") // well-formed
+
 // Text answers with a short text. Content-Type is text/plain in UTF-8 unless one is set.
 //
 // Hot path: once per plaintext exchange. No allocation: TestTextAllocs.
@@ -160,7 +163,7 @@ func (c *Context) Text(status int, body string) {
 		return // the response has started: its status cannot change any more
 	}
 	if !c.fields.Has("Content-Type") {
-		_ = c.fields.add("Content-Type", "text/plain; charset=utf-8") // always well-formed
+		_ = c.fields.AddLine(plainText) // a response that has started takes nothing any more
 	}
 	if c.written == 0 && c.length < 0 && c.ending.Len() == 0 {
 		c.length = int64(len(body))

@@ -84,25 +84,15 @@ func appendFields(dst []byte, fields *pipeline.Fields) []byte {
 	if fields == nil {
 		return dst
 	}
-	for i := range fields.Len() {
-		name, value := fields.At(i)
-		dst = append(append(dst, name...), ": "...)
-		dst = append(append(dst, value...), "\r\n"...)
-	}
-	return dst
+	return fields.AppendTo(dst)
 }
 
 // headBytes is room enough for a head with these fields.
 func headBytes(fields *pipeline.Fields) int {
-	n := headOverheadBytes
 	if fields == nil {
-		return n
+		return headOverheadBytes
 	}
-	for i := range fields.Len() {
-		name, value := fields.At(i)
-		n += len(name) + len(value) + len(": \r\n")
-	}
-	return n
+	return headOverheadBytes + fields.WireLen()
 }
 
 // SendBody implements pipeline.Exchange.

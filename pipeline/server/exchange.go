@@ -300,7 +300,11 @@ func (x *exchange) complete() {
 	if x.ls.log != nil {
 		x.ls.log.add(x)
 	}
-	x.call(opComplete, nil)
+	if x.tr.Completing() {
+		x.call(opComplete, nil)
+		return
+	}
+	x.tr.Complete(pipeline.Outcome{}) // runs no user code: nobody asked for the outcome
 }
 
 // pin keeps x's head when OnData returns: the buffer is taken from the connection. rest is what lies

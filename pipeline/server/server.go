@@ -42,6 +42,7 @@ func (ls *loopServer) configure(o Options) {
 	if ls.row == nil {
 		if o.Counters != nil {
 			ls.row = o.Counters(ls.loop.Index)
+			ls.row[CounterOpen] = 0 // a gauge: what a front that crashed left there is not ours
 		} else {
 			ls.row = make([]uint64, CounterCount)
 		}
