@@ -184,9 +184,7 @@ func TestRefusedThenAnother(t *testing.T) {
 	if got := <-f.told.refused; !strings.Contains(got, "no such file") {
 		t.Errorf("Refused(%q)", got)
 	}
-	if n := f.Snapshot().Waiting; n != 1 {
-		t.Fatalf("%d wait; want 1", n)
-	}
+	f.eventually("it waits", func() bool { return f.Snapshot().Waiting == 1 })
 	f.add(2, startWorker(t, serveHello), 4)
 	c.want("served by the other", 200, "GET /late ")
 	f.audit()
