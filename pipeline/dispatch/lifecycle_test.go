@@ -110,9 +110,9 @@ func TestWorkerDies(t *testing.T) {
 	<-g.got
 	waiting := f.dial().write("POST /waiting HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na")
 	f.eventually("one waits", func() bool { return f.Snapshot().Waiting == 1 })
+	f.RemoveWorker(1) // first, or the GET could use its replays up on the dying one
 	close(g.release)
 	dying.kill()
-	f.RemoveWorker(1)
 	post.wantReason("POST", 502, pipeline.AbandonedByWorker)
 	f.add(2, startWorker(t, serveHello), 2)
 	get.want("GET", 200, "GET /get ")
