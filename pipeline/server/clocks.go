@@ -173,12 +173,12 @@ func (s *session) timeoutHead() {
 
 // halfOver looks at a client that has sent FIN: as long as it takes what we send the grace goes on.
 func (s *session) halfOver(now int64) (ended bool) {
-	taken := s.taken()
+	taken := uint32(s.taken())
 	if s.state != stateOpen {
 		s.halfAt = 0
 		return false
 	}
-	if taken > s.halfMark {
+	if taken != s.halfMark {
 		s.halfMark = taken
 		s.halfAt = now + int64(s.ls.opt.Timeouts.HalfClose)
 		return false

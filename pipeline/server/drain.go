@@ -43,12 +43,12 @@ func (ls *loopServer) beginDrain(emptied func()) {
 		return
 	}
 	ls.emptied = emptied
-	for s := ls.sessions; s != nil; s = s.following {
+	ls.each(func(s *session) {
 		if s.state == stateOpen {
 			s.x.close = true
 		}
 		s.arm()
-	}
+	})
 }
 
 // cutAll ends every connection at once.
@@ -56,15 +56,14 @@ func (srv *Server) cutAll() int {
 	var cut atomic.Int64
 	for _, ls := range srv.loops {
 		ls.onLoop(func() {
-			for ls.sessions != nil {
-				s := ls.sessions
+			ls.each(func(s *session) {
 				if s.state == stateOpen {
 					cut.Add(1)
 					s.x.cause = ErrDrained
 				}
 				s.conn.Reset()
 				s.gone()
-			}
+			})
 		})
 	}
 	return int(cut.Load())

@@ -276,7 +276,7 @@ func (x *exchange) settle() {
 func (s *session) part(x *exchange) {
 	s.setState(stateGone)
 	s.x = nil
-	s.ls.unlink(s)
+	s.ls.ended()
 	x.s = nil
 }
 

@@ -16,8 +16,7 @@ type loopServer struct {
 	routes *routes
 
 	listeners []*listener
-	sessions  *session // list of all
-	open      int      // sessions
+	open      int // sessions
 	free      *freeExchanges
 	pumps     []*session // bodies to be delivered at the end of the turn
 	row       []uint64
@@ -59,37 +58,35 @@ func (l *listener) OnAccept(_ *netpoll.Listener, c *netpoll.Conn) {
 	if l.proxy != ProxyOff && s.trusted {
 		s.state = stateProxy
 	}
-	ls.link(s)
+	ls.began()
 	c.SetHandler(s)
 	s.arm()
 }
 
-func (ls *loopServer) link(s *session) {
-	if s.following = ls.sessions; s.following != nil {
-		s.following.prev = s
-	}
-	ls.sessions = s
+// began counts a new session.
+func (ls *loopServer) began() {
 	ls.open++
 	ls.row[CounterConnections]++
 	ls.row[CounterOpen]++
 }
 
-func (ls *loopServer) unlink(s *session) {
-	if s.prev != nil {
-		s.prev.following = s.following
-	} else {
-		ls.sessions = s.following
-	}
-	if s.following != nil {
-		s.following.prev = s.prev
-	}
-	s.prev, s.following = nil, nil
+// ended counts off a session, and tells who waits for the last one.
+func (ls *loopServer) ended() {
 	ls.open--
 	ls.row[CounterOpen]--
 	if ls.open == 0 && ls.emptied != nil {
 		ls.emptied()
 		ls.emptied = nil
 	}
+}
+
+// each calls f for every session, which may end it.
+func (ls *loopServer) each(f func(*session)) {
+	ls.loop.Each(func(c *netpoll.Conn) {
+		if s, ok := c.Handler().(*session); ok && s.ls == ls && s.state != stateGone {
+			f(s)
+		}
+	})
 }
 
 // acquire takes a free exchange, or makes one.

@@ -29,22 +29,20 @@ var sessionNext = [stateCount][stateCount]bool{
 // session is one client connection. Idle, it is all that a connection costs beside netpoll's Conn:
 // no buffer, no goroutine, no exchange.
 type session struct {
-	conn      *netpoll.Conn
-	prev      *session // list of the loop's sessions
-	following *session
-	ls        *loopServer
-	ln        *listener
-	x         *exchange // nil in stateProxy, stateIdle and stateHead
-	since     int64     // ns: when the present wait for a head, or for its rest, began
-	rateAt    int64     // ns: start of the rate window; 0 when nothing is judged
-	rateMark  uint64    // bytes moved at rateAt
-	halfAt    int64     // ns: end of the half-close grace; 0 when the client has not sent FIN
-	halfMark  uint64    // bytes the client had taken when it was last extended
-	seen      int32     // bytes of a partial head looked at
-	parsed    int32     // bytes of it at the last parse
-	state     sessionState
-	trusted   bool // the peer is a trusted proxy
-	wantRoom  bool // heads wait for room in the outbound queue
+	conn     *netpoll.Conn
+	ls       *loopServer
+	ln       *listener
+	x        *exchange // nil in stateProxy, stateIdle and stateHead
+	since    int64     // ns: when the present wait for a head, or for its rest, began
+	rateAt   int64     // ns: start of the rate window; 0 when nothing is judged
+	rateMark uint64    // bytes moved at rateAt
+	halfAt   int64     // ns: end of the half-close grace; 0 when the client has not sent FIN
+	halfMark uint32    // low bits of the bytes the client had taken when it was last extended
+	seen     int32     // bytes of a partial head looked at
+	parsed   int32     // bytes of it at the last parse
+	state    sessionState
+	trusted  bool // the peer is a trusted proxy
+	wantRoom bool // heads wait for room in the outbound queue
 }
 
 func (s *session) setState(to sessionState) {
@@ -126,7 +124,7 @@ func (s *session) halfClosed() {
 		s.drop()
 	default:
 		s.halfAt = s.ls.loop.Now() + int64(d)
-		s.halfMark = s.taken()
+		s.halfMark = uint32(s.taken())
 		s.arm()
 	}
 }
@@ -159,7 +157,7 @@ func (s *session) gone() {
 	x := s.x
 	s.setState(stateGone)
 	s.x = nil
-	s.ls.unlink(s)
+	s.ls.ended()
 	switch {
 	case x == nil:
 	case open:
