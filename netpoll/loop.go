@@ -49,6 +49,7 @@ type Loop struct {
 	trim    trimmer
 	events  [eventsMax]event
 	turnEnd []func()
+	hurried bool // the next wait is 0
 
 	reserveFD int // given up to accept and refuse when descriptors run out
 	posts     queue.AsyncTaskQueue
@@ -158,6 +159,10 @@ func (l *Loop) Cancel(t *Timer) {
 // AtTurnEnd registers f to be run at the end of every turn, before dirty connections are flushed.
 // Call it before Run.
 func (l *Loop) AtTurnEnd(f func()) { l.turnEnd = append(l.turnEnd, f) }
+
+// Hurry makes the next turn follow without a wait: for work left for AtTurnEnd by a callback that may
+// come after it, OnDrain for example.
+func (l *Loop) Hurry() { l.hurried = true }
 
 // Each calls f for every open connection, dialled ones included; f may close any of them.
 func (l *Loop) Each(f func(*Conn)) { l.conns.each(f) }

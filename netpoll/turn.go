@@ -14,6 +14,7 @@ func (l *Loop) turn() {
 	l.wheel.advance(l.now)
 	l.runPosts()
 	l.runReady()
+	l.hurried = false
 	for _, f := range l.turnEnd {
 		f()
 	}
@@ -26,7 +27,7 @@ func (l *Loop) turn() {
 // waitMS is how long the next wait may last. The loop counts as asleep before it looks at its posts
 // for the last time, so that none is missed.
 func (l *Loop) waitMS() int {
-	if len(l.ready) > 0 || len(l.dirty) > 0 {
+	if len(l.ready) > 0 || len(l.dirty) > 0 || l.hurried {
 		return 0
 	}
 	ms := l.wheel.waitMS(l.now)

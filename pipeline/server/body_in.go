@@ -50,6 +50,7 @@ func (x *exchange) queuePump() {
 	if x.s != nil && x.buf != nil && !x.pumping {
 		x.pumping = true
 		x.ls.pumps = append(x.ls.pumps, x.s)
+		x.ls.loop.Hurry()
 	}
 }
 
