@@ -161,6 +161,7 @@ func (s *session) cut(reason pipeline.Reason) {
 // timeoutHead answers a head that did not come in time.
 func (s *session) timeoutHead() {
 	x := s.ls.acquire()
+	x.forget() // what it parsed last is another client's
 	now := s.ls.loop.Now()
 	start := s.since
 	s.setState(stateOpen)

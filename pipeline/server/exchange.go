@@ -13,11 +13,12 @@ import (
 // exchange is one request and its response: the implementation of pipeline.Exchange. It belongs to a
 // loop, which reuses it.
 type exchange struct {
-	tr  pipeline.Transport
-	req http1.Request
-	ls  *loopServer
-	s   *session // nil once the client is gone and a Blocking handler still runs
-	app *app     // nil until routed
+	tr   pipeline.Transport
+	req  http1.Request
+	memo memo // survives reset, as req does
+	ls   *loopServer
+	s    *session // nil once the client is gone and a Blocking handler still runs
+	app  *app     // nil until routed
 
 	buf  *netpoll.Buffer // holds the head's bytes once the exchange outlives OnData; else nil
 	rest []byte          // behind the head, in buf: body bytes and pipelined requests

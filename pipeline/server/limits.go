@@ -18,5 +18,6 @@ const (
 	logURLBytesMax     = 4096 // of a request target in a log line
 	proxyHeaderTimeout = 5 * time.Second
 	drainIdleGrace     = time.Second // idle connections stay this long once draining began
+	memoBytesMax       = 512         // of a head that is compared with the next one
 	partialRetryBytes  = 256         // a head without line end is parsed again after so much growth
 )

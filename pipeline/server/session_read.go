@@ -24,7 +24,7 @@ func (s *session) readHeads(b []byte) int {
 			return n
 		}
 		x := s.ls.acquire()
-		size, err := x.req.Parse(rest, 0, &s.ln.head)
+		size, err := x.parse(rest, &s.ln.head)
 		if err != nil {
 			s.refuse(x, err)
 			return len(b)
