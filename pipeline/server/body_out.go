@@ -32,13 +32,7 @@ func (x *exchange) SendHead(status int, fields *pipeline.Fields, length int64) {
 		return
 	}
 	conn := x.s.conn
-	dst := http1.AppendStatusLine(conn.Reserve(headBytes(fields)), status)
-	if x.ls.serverLine != "" && !x.worker && !fields.Has("Server") {
-		dst = append(dst, x.ls.serverLine...)
-	}
-	if !fields.Has("Date") {
-		dst = x.ls.date.Append(dst, x.ls.unix())
-	}
+	dst := x.appendOpening(conn.Reserve(headBytes(fields)), status, fields)
 	dst = appendFields(dst, fields)
 	dst = x.appendFraming(dst, status, length)
 	if r := x.why(); r != pipeline.ReasonNone && x.s.local() {
@@ -47,6 +41,43 @@ func (x *exchange) SendHead(status int, fields *pipeline.Fields, length int64) {
 	dst = append(dst, "\r\n"...)
 	x.bytesOut += int64(len(dst))
 	conn.Commit(dst)
+}
+
+// appendOpening appends status line, Server and Date. That of a usual 200 is made once a second.
+func (x *exchange) appendOpening(dst []byte, status int, fields *pipeline.Fields) []byte {
+	ls := x.ls
+	server := !x.worker && !fields.Has("Server")
+	date := !fields.Has("Date")
+	if status == 200 && server && date {
+		return append(dst, ls.usual.at(ls)...)
+	}
+	dst = http1.AppendStatusLine(dst, status)
+	if server {
+		dst = append(dst, ls.serverLine...)
+	}
+	if date {
+		dst = ls.date.Append(dst, ls.unix())
+	}
+	return dst
+}
+
+// opening is the start of a 200 response for one second and one Server line.
+type opening struct {
+	second int64
+	server string
+	text   []byte
+}
+
+// at is the opening for now.
+//
+// Hot path: once per response. No allocation: TestPlaintextAllocs.
+func (o *opening) at(ls *loopServer) []byte {
+	if now := ls.unix(); now != o.second || o.server != ls.serverLine || o.text == nil {
+		o.second, o.server = now, ls.serverLine
+		o.text = append(http1.AppendStatusLine(o.text[:0], 200), ls.serverLine...)
+		o.text = ls.date.Append(o.text, now)
+	}
+	return o.text
 }
 
 // decideClose settles whether the connection outlives the response.

@@ -25,6 +25,7 @@ type loopServer struct {
 	clock      wallClock
 	stamp      logStamp
 	date       http1.DateCache
+	usual      opening
 	serverLine string // "Server: Weir\r\n", or empty
 
 	draining    bool
