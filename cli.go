@@ -56,6 +56,7 @@ func (c *cli) command() *cobra.Command {
 	run := c.serveCommand("run [flags] [-- command args…]", "serve (the default)")
 	root.AddCommand(run, c.checkCommand(), c.explainCommand(), c.versionCommand())
 	root.AddCommand(c.statusCommand(), c.recycleCommand(), c.reloadCommand(), c.shutdownCommand())
+	root.SetFlagErrorFunc(flagError)
 	return root
 }
 
@@ -95,6 +96,9 @@ func behindDashes(cmd *cobra.Command, args []string) ([]string, error) {
 	stray := args[0]
 	if strings.ContainsRune(stray, '.') && dash == 1 && len(args) == 1 && isFile(stray) {
 		return nil, fmt.Errorf("unknown command %q; did you mean: weir --config %s", stray, stray)
+	}
+	if verb := nearestVerb(cmd, stray); verb != "" {
+		return nil, fmt.Errorf("unknown command %q; did you mean: weir %s", stray, verb)
 	}
 	return nil, fmt.Errorf("unknown command %q; did you mean: weir -- %s", stray,
 		strings.Join(args, " "))

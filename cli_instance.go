@@ -84,7 +84,7 @@ func (v *verb) change(ctx context.Context, what string,
 func (c *cli) statusCommand() *cobra.Command {
 	v := &verb{cli: c}
 	return v.command(&cobra.Command{
-		Use: "status", Short: "show a running instance", Args: cobra.NoArgs,
+		Use: "status", Short: "show a running instance", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := v.client()
 			if err != nil {
@@ -121,7 +121,7 @@ func (c *cli) recycleCommand() *cobra.Command {
 func (c *cli) reloadCommand() *cobra.Command {
 	v := &verb{cli: c}
 	return v.command(&cobra.Command{
-		Use: "reload", Short: "apply the configuration anew", Args: cobra.NoArgs,
+		Use: "reload", Short: "apply the configuration anew", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return v.change(cmd.Context(), "reload", (*admin.Client).Reload)
 		},
@@ -132,7 +132,7 @@ func (c *cli) reloadCommand() *cobra.Command {
 func (c *cli) shutdownCommand() *cobra.Command {
 	v := &verb{cli: c}
 	return v.command(&cobra.Command{
-		Use: "shutdown", Short: "drain the instance and end it", Args: cobra.NoArgs,
+		Use: "shutdown", Short: "drain the instance and end it", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return v.change(cmd.Context(), "shutdown", (*admin.Client).Shutdown)
 		},

@@ -90,7 +90,7 @@ func (c *cli) explain(l *config.Loaded, key string, asJSON bool) error {
 func (c *cli) versionCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "version", Short: "print version, commit, Go and platform", Args: cobra.NoArgs,
+		Use: "version", Short: "print version, commit, Go and platform", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if asJSON {
 				return c.printJSON(map[string]string{"version": version(), "go": runtime.Version(),

@@ -9,6 +9,8 @@ const (
 	descriptorsBeside = 256       // of a front: files, logs, control channel, poller
 	connsMin          = 64        // client connections, however few descriptors there are
 
+	suggestEditsMax = 2 // between a word and what it is taken for
+
 	blockingDefault = 10_000           // of a Server
 	drainDefault    = 25 * time.Second // of Server.Run
 	reloadTimeout   = 5 * time.Minute  // of a reload that a signal asked for
