@@ -20,14 +20,14 @@ import (
 // testServer is a running server with one site on one loopback listener.
 type testServer struct {
 	*Server
-	t     *testing.T
+	t     testing.TB
 	addr  string
 	loops []*netpoll.Loop
 }
 
 const testAddress = "test"
 
-func startServer(t *testing.T, loops int, o Options, h pipeline.Handler) *testServer {
+func startServer(t testing.TB, loops int, o Options, h pipeline.Handler) *testServer {
 	t.Helper()
 	return startSites(t, loops, o, []Site{{
 		Name: "default", Bindings: []Binding{{Address: testAddress, Host: "*"}},
@@ -35,7 +35,7 @@ func startServer(t *testing.T, loops int, o Options, h pipeline.Handler) *testSe
 	}})
 }
 
-func startSites(t *testing.T, loops int, o Options, sites []Site) *testServer {
+func startSites(t testing.TB, loops int, o Options, sites []Site) *testServer {
 	t.Helper()
 	ts := &testServer{t: t}
 	for i := range loops {
@@ -59,7 +59,7 @@ func startSites(t *testing.T, loops int, o Options, sites []Site) *testServer {
 	return ts
 }
 
-func listenFD(t *testing.T) (fd int, addr string) {
+func listenFD(t testing.TB) (fd int, addr string) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -79,7 +79,7 @@ func listenFD(t *testing.T) (fd int, addr string) {
 
 // client is one connection that speaks raw HTTP.
 type client struct {
-	t *testing.T
+	t testing.TB
 	*net.TCPConn
 	r *bufio.Reader
 }

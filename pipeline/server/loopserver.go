@@ -49,9 +49,7 @@ type listener struct {
 	head    http1.Limits // the widest of its routes
 }
 
-// OnAccept implements netpoll.Acceptor.
-//
-// Hot path: once per connection.
+// OnAccept implements netpoll.Acceptor. A connection costs two objects: Conn and session.
 func (l *listener) OnAccept(_ *netpoll.Listener, c *netpoll.Conn) {
 	ls := l.ls
 	s := &session{conn: c, ls: ls, ln: l, state: stateIdle, since: ls.loop.Now()}
