@@ -295,17 +295,13 @@ func (in *instance) address() string { return strings.TrimPrefix(in.url, "http:/
 
 // dial opens a connection of which every read and write fails after patience.
 func (in *instance) dial() net.Conn {
-	return dial(in.t, in.address())
-}
-
-func dial(t tb, address string) net.Conn {
-	network := "tcp"
+	network, address := "tcp", in.address()
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		network, address = "unix", path
 	}
 	c, err := net.DialTimeout(network, address, patience)
 	if err != nil {
-		t.Fatalf("dial: %v", err)
+		in.t.Fatalf("dial: %v", err)
 	}
 	_ = c.SetDeadline(time.Now().Add(patience)) // a fresh socket takes one
 	return c
