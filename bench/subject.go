@@ -71,7 +71,7 @@ func findWeir(ctx context.Context, b *bench) (*subject, error) {
 	return &subject{name: "weir", version: b.report.Commit,
 		modes: []mode{modeHello, modeStatic, modeProxy},
 		launch: func(b *bench, s setup) (launch, error) {
-			args := []string{"--listen", s.addr(), "--loops", "1",
+			args := []string{"--listen", s.addr(), "--loops", "1", "--max-connections", "20000",
 				"--runtime-dir", filepath.Join(s.dir, "run"), "--log-level", "warn"}
 			switch s.scenario.mode {
 			case modeHello:
