@@ -26,7 +26,8 @@ type output struct {
 	bytes   int      // of kept
 	second  int64    // the second that lines counts
 	lines   int64    // in that second
-	dropped int64
+	dropped int64    // not told of yet
+	lost    int64    // in all
 	streams sync.WaitGroup
 }
 
@@ -57,6 +58,7 @@ func (o *output) line(line []byte, stream string, now time.Time) {
 	o.lines++
 	if o.rate >= 0 && o.lines > o.rate || !o.sink.put(o.appendLine(nil, line, stream, now)) {
 		o.dropped++
+		o.lost++
 	}
 }
 

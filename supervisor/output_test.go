@@ -83,7 +83,7 @@ func TestOutputNeverBlocks(t *testing.T) {
 	s := newSink(w)
 	o := &output{sink: s, pool: "p", worker: "p/1", rate: -1}
 	o.read(strings.NewReader(strings.Repeat("line\n", 3*outputQueueLinesMax)), "stdout", time.Now)
-	if o.dropped == 0 {
+	if o.lost == 0 {
 		t.Error("nothing was dropped")
 	}
 	go io.Copy(io.Discard, r) //nolint:errcheck // lets the sink end

@@ -65,6 +65,7 @@ var importRules = []struct {
 		dir: "cmd/weir/...", may: []string{
 			"weir", "weir/pipeline", "weir/pipeline/middleware", "weir/supervisor/worker",
 		},
+		tests: []string{"weir/supervisor/..."}, // they ask the instance they started
 		never: []string{gnetEngine},
 		why:   "the demo is an ordinary App on public API only",
 	},
