@@ -18,9 +18,7 @@ func (c *cli) serve(ctx context.Context, s config.Sources) error {
 	if err != nil {
 		return exitWith(exitUsage, err)
 	}
-	var level slog.LevelVar
-	level.Set(levelOf(loaded.Config.Log.Level))
-	log := newLogger(c.stderr, loaded.Config.Log.Format, &level)
+	log := newOwnLog(c.stderr, loaded.Config.Log)
 	for _, w := range loaded.Warnings {
 		log.Warn(w.Error())
 	}
@@ -33,19 +31,19 @@ func (c *cli) serve(ctx context.Context, s config.Sources) error {
 		Load: func() (*config.Loaded, error) {
 			l, err := c.load(s)
 			if err == nil {
-				level.Set(levelOf(l.Config.Log.Level))
+				log.follow(l.Config.Log)
 			}
 			return l, err
 		},
 		WorkerCommand: func(p *config.Pool) []string { return []string{exe, workerRole, p.Handler} },
 		Counters:      server.CounterNames(),
-		Exe:           exe, FrontArgs: []string{frontRole}, Logger: log,
+		Exe:           exe, FrontArgs: []string{frontRole}, Logger: log.Logger,
 		Status: c.stderr, Started: c.started, Version: version(),
 	})
 	if err != nil {
 		return exitWith(exitUsage, err)
 	}
-	stop := c.obey(sup, log)
+	stop := c.obey(sup, log.Logger)
 	defer stop()
 	return exitWith(exitCodeOf(sup.Run(ctx)))
 }

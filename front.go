@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/signal"
 	"runtime"
@@ -12,8 +11,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/panjf2000/ants/v2"
 
 	"weir/netpoll"
 	"weir/pipeline/server"
@@ -31,9 +28,8 @@ type front struct {
 	routes   *routeSet
 	options  server.Options
 	logs     accessLogs
-	level    slog.LevelVar
-	log      *slog.Logger
-	blocking *ants.Pool
+	log      *ownLog
+	blocking blockingPool
 	conns    *netpoll.Cap
 	running  sync.WaitGroup // loops
 }
@@ -78,7 +74,7 @@ func (f *front) Configure(s supervisor.Snapshot) error {
 		return err
 	}
 	f.bound(&s)
-	f.level.Set(levelOf(s.Config.Log.Level))
+	f.log.follow(s.Config.Log)
 	f.logs.settle(log, s.Config)
 	f.routes.settle(routes)
 	if first {
@@ -90,20 +86,16 @@ func (f *front) Configure(s supervisor.Snapshot) error {
 // start makes the loops and runs them: once, with the first configuration.
 func (f *front) start(s *supervisor.Snapshot) error {
 	c := s.Config
-	f.level.Set(levelOf(c.Log.Level))
-	f.log = newLogger(os.Stderr, c.Log.Format, &f.level)
-	tuneRuntime(c, s.Loops)
-	var err error
-	f.blocking, err = ants.NewPool(c.Limits.Blocking, ants.WithNonblocking(true),
-		ants.WithDisablePurge(false), ants.WithExpiryDuration(10*time.Second))
-	if err != nil {
-		return fmt.Errorf("weir: blocking pool: %w", err)
+	f.log = newOwnLog(os.Stderr, c.Log)
+	tuneRuntime(c, s.Loops) // loops ask how many Ps there are
+	if err := f.blocking.resize(c.Limits.Blocking); err != nil {
+		return err
 	}
 	f.conns = netpoll.NewCap(connsMax(c, s))
 	for i := range s.Loops {
 		l, err := netpoll.New(netpoll.Config{
 			Index: i, Conns: f.conns, BufferBytes: buffersPerLoop(c, s.Loops),
-			FinishRate: rateOf(c.MinRate.Rate), ReadFile: f.block,
+			FinishRate: rateOf(c.MinRate.Rate), ReadFile: f.blocking.submit,
 			PlainWait: runtime.GOMAXPROCS(0) <= s.Loops,
 		})
 		if err != nil {
@@ -122,8 +114,11 @@ func (f *front) start(s *supervisor.Snapshot) error {
 // bound applies the limits that belong to loops and pool rather than to the server.
 func (f *front) bound(s *supervisor.Snapshot) {
 	c := s.Config
+	tuneRuntime(c, s.Loops)
 	f.conns.SetMax(connsMax(c, s))
-	f.blocking.Tune(c.Limits.Blocking)
+	if err := f.blocking.resize(c.Limits.Blocking); err != nil {
+		f.log.Error("limits.blocking is as before", "error", err)
+	}
 	for _, l := range f.loops {
 		l.Post(func() {
 			l.BufferBytes = buffersPerLoop(c, s.Loops)
@@ -134,13 +129,10 @@ func (f *front) bound(s *supervisor.Snapshot) {
 
 func (f *front) serverOptions(s *supervisor.Snapshot) server.Options {
 	o := serverOptions(s.Config)
-	o.Logger, o.Blocking = f.log, f.block
+	o.Logger, o.Blocking = f.log.Logger, f.blocking.submit
 	o.Counters = func(loop int) []uint64 { return s.Counters.Row(loop) }
 	return o
 }
-
-// block runs a function on the bounded pool for blocking work; false: full. Any goroutine.
-func (f *front) block(job func()) bool { return f.blocking.Submit(job) == nil }
 
 // tuneRuntime gives each loop a P of its own, and one more for everything else, so that loops keep
 // theirs across short waits; handlers on the blocking pool get theirs where there are any.
@@ -229,7 +221,7 @@ func (f *front) StatusWanted() {
 }
 
 // LogLevel implements supervisor.FrontHandler.
-func (f *front) LogLevel(level config.LogLevel) { f.level.Set(levelOf(level)) }
+func (f *front) LogLevel(level config.LogLevel) { f.log.level.Set(levelOf(level)) }
 
 // ReopenLogs implements supervisor.FrontHandler.
 func (f *front) ReopenLogs() { f.logs.reopen() }

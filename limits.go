@@ -11,6 +11,7 @@ const (
 
 	suggestEditsMax = 2 // between a word and what it is taken for
 
+	blockingIdleMax = 10 * time.Second // how long a goroutine for blocking work waits for more
 	blockingDefault = 10_000           // of a Server
 	drainDefault    = 25 * time.Second // of Server.Run
 	reloadTimeout   = 5 * time.Minute  // of a reload that a signal asked for

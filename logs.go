@@ -1,9 +1,12 @@
 package weir
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"os"
+	"sync"
+	"sync/atomic"
 
 	"weir/pipeline/server"
 	"weir/supervisor/config"
@@ -21,18 +24,74 @@ func levelOf(l config.LogLevel) slog.Level {
 	return slog.LevelInfo
 }
 
-// newLogger writes Weir's own log: RFC 3339 in UTC with milliseconds.
-func newLogger(w io.Writer, format config.LogFormat, level slog.Leveler) *slog.Logger {
-	o := &slog.HandlerOptions{Level: level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey && len(groups) == 0 {
-			return slog.String(slog.TimeKey, a.Value.Time().UTC().Format("2006-01-02T15:04:05.000Z"))
-		}
-		return a
-	}}
-	if format == config.LogJSON {
-		return slog.New(slog.NewJSONHandler(w, o))
+// ownLog is Weir's own log: RFC 3339 in UTC with milliseconds. Its level and form follow the
+// configuration while it is in use.
+type ownLog struct {
+	*slog.Logger
+	level slog.LevelVar
+	json  atomic.Bool
+}
+
+func newOwnLog(w io.Writer, c config.Log) *ownLog {
+	l := &ownLog{}
+	o := &slog.HandlerOptions{Level: &l.level, ReplaceAttr: inUTC}
+	w = &wholeLines{w: w}
+	l.Logger = slog.New(formHandler{&l.json, slog.NewTextHandler(w, o), slog.NewJSONHandler(w, o)})
+	l.follow(c)
+	return l
+}
+
+func (l *ownLog) follow(c config.Log) {
+	l.level.Set(levelOf(c.Level))
+	l.json.Store(c.Format == config.LogJSON)
+}
+
+func inUTC(groups []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey && len(groups) == 0 {
+		return slog.String(slog.TimeKey, a.Value.Time().UTC().Format("2006-01-02T15:04:05.000Z"))
 	}
-	return slog.New(slog.NewTextHandler(w, o))
+	return a
+}
+
+// formHandler is a slog.Handler of two forms.
+type formHandler struct {
+	json         *atomic.Bool
+	text, object slog.Handler
+}
+
+func (h formHandler) now() slog.Handler {
+	if h.json.Load() {
+		return h.object
+	}
+	return h.text
+}
+
+// Enabled implements slog.Handler.
+func (h formHandler) Enabled(ctx context.Context, l slog.Level) bool { return h.text.Enabled(ctx, l) }
+
+// Handle implements slog.Handler.
+func (h formHandler) Handle(ctx context.Context, r slog.Record) error { return h.now().Handle(ctx, r) }
+
+// WithAttrs implements slog.Handler.
+func (h formHandler) WithAttrs(as []slog.Attr) slog.Handler {
+	return formHandler{h.json, h.text.WithAttrs(as), h.object.WithAttrs(as)}
+}
+
+// WithGroup implements slog.Handler.
+func (h formHandler) WithGroup(name string) slog.Handler {
+	return formHandler{h.json, h.text.WithGroup(name), h.object.WithGroup(name)}
+}
+
+// wholeLines is a writer for both forms: each has a lock of its own only.
+type wholeLines struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *wholeLines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(b)
 }
 
 // accessLogs is the access log in force and how it was asked for.
