@@ -24,6 +24,11 @@ func (c checked) Run() int {
 	for _, name := range []string{"WEIR_RUNTIME_DIR", "WEIR_CONFIG", "WEIR_LISTEN"} {
 		_ = os.Unsetenv(name) // a developer's own instance is left alone
 	}
+	// Under the race detector every process that ends would first sleep for a second.
+	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	if err := openBin(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

@@ -88,7 +88,7 @@ func stateOf(ts *testscript.TestScript) *scriptState {
 // environ is the script's environment.
 func environ(ts *testscript.TestScript) []string {
 	var env []string
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "WORK", "RT", "BIN", "WEIR_RUNTIME_DIR",
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "GORACE", "WORK", "RT", "BIN", "WEIR_RUNTIME_DIR",
 		"WEIR_LISTEN", "WEIR_LOG_LEVEL", "RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"} {
 		if v := ts.Getenv(name); v != "" {
 			env = append(env, name+"="+v)

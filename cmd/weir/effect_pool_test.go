@@ -1,0 +1,231 @@
+//go:build linux
+
+package main
+
+import (
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"weir/supervisor/admin"
+)
+
+// poolRows are of pools.
+var poolRows = []keyRow{
+	{
+		key: "pools.*.command", set: edit{command: "testworker, -say, changed"}, before: "testworker",
+		after: "changed", probe: body("/"),
+	},
+	{
+		key: "pools.*.dir", set: edit{pool: "dir: /usr"}, before: never, after: "/usr",
+		probe: body("/pwd"),
+	},
+	{
+		key: "pools.*.env.inherit", set: edit{pool: "env: {inherit: false}"}, before: "inherited true",
+		after: "false", probe: body("/env?name=EFFECT"),
+	},
+	{
+		key: "pools.*.env.keep", base: edit{pool: "env: {inherit: false}"},
+		set:    edit{pool: "env: {inherit: false, keep: [EFFECT]}"},
+		before: "false", after: "inherited true", probe: body("/env?name=EFFECT"),
+	},
+	{
+		key: "pools.*.env.set", set: edit{pool: "env: {set: {EFFECT: given}}"}, before: "inherited true",
+		after: "given true", probe: body("/env?name=EFFECT"),
+	},
+	{
+		key: "pools.*.env.files", set: edit{pool: "env: {files: [env.list]}"}, before: "inherited true",
+		after: "filed true", probe: body("/env?name=EFFECT"),
+	},
+	{
+		key: "pools.*.dispatch", set: edit{pool: "dispatch: http"}, before: "http", after: "http",
+		probe: onlyWord("pools.p.dispatch"),
+	},
+	{
+		key: "pools.*.balance", set: edit{pool: "balance: least-in-flight"}, before: "least-in-flight",
+		after: "least-in-flight", probe: onlyWord("pools.p.balance"),
+	},
+	{
+		key: "pools.*.socket", set: edit{pool: "socket: inherit", command: "testworker, -bind, inherit"},
+		before: "false", after: "1 true", probe: body("/env?name=LISTEN_FDS"),
+	},
+	{
+		key: "pools.*.workers", set: edit{pool: "workers: 3"}, before: "1", after: "3",
+		probe: workers("p", 1),
+	},
+	{
+		key: "pools.*.workers", base: edit{pool: "workers: 3"}, set: edit{pool: "workers: 1"},
+		before: "3", after: "1", probe: workers("p", 1),
+	},
+	{
+		key: "pools.*.concurrency", base: edit{pool: "queue: {timeout: 100ms}"},
+		set:    edit{pool: "concurrency: 1, queue: {timeout: 100ms}"},
+		before: "200", after: "503 Timer_AppPool", probe: whileHeld("/pid"),
+	},
+	{
+		key: "pools.*.queue.timeout", base: edit{pool: "concurrency: 1"}, before: never,
+		set:   edit{pool: "concurrency: 1, queue: {timeout: 100ms}"},
+		after: "503 Timer_AppPool", probe: whileHeld("/pid"),
+	},
+	{
+		key: "pools.*.queue.length", base: edit{pool: "concurrency: 1"}, before: never,
+		set:   edit{pool: "concurrency: 1, queue: {length: 1}"},
+		after: "503 QueueFull", probe: whileQueued,
+	},
+	{
+		key: "pools.*.queue.overload", base: edit{pool: "concurrency: 1, queue: {length: 1}"},
+		set:    edit{pool: "concurrency: 1, queue: {length: 1, overload: reset}"},
+		before: "503 QueueFull", after: "reset", probe: whileQueued,
+	},
+	{
+		key: "pools.*.ready.probe", before: never, after: "not ready", fails: true,
+		set: edit{pools: `r: {command: [testworker], ready: {probe: notify, timeout: 200ms}, ` +
+			`rapid_fail: {failures: 1, then: stay-down}}`},
+		probe: logs(`r/\d+.*reason="not ready: it did not say READY=1`, "not ready"),
+	},
+	{
+		key: "pools.*.ready.probe", before: never, after: "1",
+		set:   edit{pools: `s: {command: [testworker, -late, /dev/null], ready: {probe: notify}}`},
+		probe: workers("s", 1),
+	},
+	{
+		key: "pools.*.ready.timeout", before: never, after: "not ready", fails: true,
+		set: edit{pools: `r: {command: [testworker, -bind, "127.0.0.1:0"], ready: {timeout: 200ms}, ` +
+			`rapid_fail: {failures: 1, then: stay-down}}`},
+		probe: logs(`r/\d+.*reason="not ready: it listens on`, "not ready"),
+	},
+	{
+		key: "pools.*.hang.after", before: never, set: edit{pool: "hang: {after: 200ms}"},
+		after: "504 WorkerHung", probe: status("/sleep?for=600s"),
+	},
+	{
+		key: "pools.*.hang.action", base: edit{pool: "hang: {after: 100ms}"},
+		defect: "a worker that only was to be logged stays out of rotation for ever",
+		set:    edit{pool: "hang: {after: 100ms, action: log}"}, before: "replaced", after: "kept",
+		probe: afterHang,
+	},
+	{
+		key: "pools.*.rapid_fail.failures", before: never, after: "failed after 2", fails: true,
+		set: edit{pools: `f: {command: [sh, -c, exit 4], rapid_fail: {failures: 2, then: stay-down}}`},
+		probe: func(b *bed) string {
+			f := failing(b, "a failed pool", func(p *admin.Pool) bool { return p.State == "failed" })
+			return "failed after " + strconv.Itoa(len(f.Exits))
+		},
+	},
+	{
+		key: "pools.*.rapid_fail.window", before: never, after: "starting",
+		set: edit{pools: `f: {command: [sh, -c, exit 5], ` +
+			`rapid_fail: {failures: 2, window: 1ms, then: stay-down}}`},
+		probe: func(b *bed) string { // two failures within 5m would be enough
+			return failing(b, "three ends", func(p *admin.Pool) bool { return len(p.Exits) > 2 }).State
+		},
+	},
+	{
+		key: "pools.*.timeouts.connect", base: edit{command: "testworker, -bind, short, -idle"},
+		before: never, set: edit{pool: "timeouts: {connect: 200ms}"},
+		after: "504 Timer_Worker", probe: status("/"),
+	},
+	{
+		key: "pools.*.timeouts.first_byte", before: never,
+		set:   edit{pool: "timeouts: {first_byte: 100ms}"},
+		after: "504 Timer_Worker", probe: status("/sleep?for=600s"),
+	},
+	{
+		key: "pools.*.timeouts.idle", before: never, set: edit{pool: "timeouts: {idle: 100ms}"},
+		after: "cut", probe: cut("/hold"),
+	},
+	{
+		key: "pools.*.timeouts.total", before: never, set: edit{pool: "timeouts: {total: 100ms}"},
+		after: "cut", probe: cut("/trickle"),
+	},
+	{
+		key: "pools.*.stop_timeout", base: edit{command: "testworker, -deaf"}, before: never,
+		set: edit{pool: "stop_timeout: 100ms"}, after: "signal: killed", probe: func(b *bed) string {
+			if code, _, stderr := b.weir("recycle", "p"); code != 0 {
+				return stderr
+			}
+			p := poolOf(b.status(), "p")
+			return p.Exits[0].How
+		},
+	},
+	{
+		key: "pools.*.output.format", set: edit{pool: "output: {format: raw}"}, before: "p/N | mark",
+		after: "mark", probe: printed("mark"),
+	},
+	{
+		key: "pools.*.output.lines", before: never, set: edit{pool: "output: {lines: 5/s}"},
+		after: "dropped", probe: func(b *bed) string {
+			b.get("/print?lines=50&text=many")
+			b.until("a line about lines", func(*admin.Status) bool {
+				b.get("/print?lines=1&text=more") // the first in another second tells
+				return strings.Contains(b.stderr.String(), "| dropped ")
+			})
+			return "dropped"
+		},
+	},
+}
+
+// logs waits for a line of the log.
+func logs(re, word string) probe {
+	return func(b *bed) string {
+		if _, ok := b.stderr.await(0, regexp.MustCompile(re)); !ok {
+			return "nothing"
+		}
+		return word
+	}
+}
+
+func poolOf(s *admin.Status, name string) *admin.Pool {
+	for i := range s.Pools {
+		if s.Pools[i].Name == name {
+			return &s.Pools[i]
+		}
+	}
+	return nil
+}
+
+// failing waits until the pool f, whose workers end at once, is as wanted.
+func failing(b *bed, what string, ok func(*admin.Pool) bool) *admin.Pool {
+	s := b.until(what, func(s *admin.Status) bool {
+		p := poolOf(s, "f")
+		return p != nil && ok(p)
+	})
+	return poolOf(s, "f")
+}
+
+// onlyWord is the only word that a key takes: there is one way as yet, and others are refused.
+func onlyWord(key string) probe {
+	return func(b *bed) string {
+		file := b.path("weir.yaml")
+		code, _, stderr := b.weir("explain", key, "--config", file, "--set", key+"=other")
+		_, want, found := strings.Cut(strings.TrimSpace(stderr), `"other" is not known, expected `)
+		if code != 2 || !found {
+			return stderr
+		}
+		return want
+	}
+}
+
+// afterHang says what became of a worker that let a request wait too long.
+func afterHang(b *bed) string {
+	before := b.settled("p", 1)
+	at := b.stderr.count()
+	a, err := do(&http.Client{Timeout: 3 * time.Second}, "GET", b.url+"/sleep?for=1s", "")
+	if err != nil {
+		return err.Error()
+	}
+	if _, ok := b.stderr.await(at, regexp.MustCompile("(?i)hung|hangs")); !ok {
+		return "unnoticed"
+	}
+	for pid := range b.settled("p", 1) {
+		if !before[pid] {
+			return "replaced"
+		}
+	}
+	if a.status != 200 {
+		return a.verdict()
+	}
+	return "kept"
+}
