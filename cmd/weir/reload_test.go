@@ -156,3 +156,27 @@ func (in *instance) logged(file, text string) {
 		return err == nil && strings.Contains(string(b), text)
 	})
 }
+
+// The access log moves from file to file under load: the front goes on, and every request is in one
+// of them.
+func TestReloadAccessLog(t *testing.T) {
+	dir := shortDir(t)
+	text := "log: {access: DIR/a.log}\n" +
+		"sites: {a: {bindings: [\"127.0.0.1:0\"], apps: {/: {respond: {body: one}}}}}\n"
+	in := start(t, "--config", fileOf(t, dir, text))
+	front := in.status().Fronts[0].PID
+	l := startLoad(in.url + "/")
+	for range 3 {
+		l.passes(in, 20)
+		fileOf(t, dir, strings.ReplaceAll(text, "a.log", "b.log"))
+		in.weir("reload")
+		l.passes(in, 20)
+		fileOf(t, dir, text)
+		in.weir("reload")
+	}
+	close(l.stop)
+	l.wg.Wait()
+	now := in.status().Fronts[0].PID
+	holds(t, "access log swapped", now == front && l.failed() == 0,
+		"front %d; want %d as before, and no failures: %q", now, front, l.wrong)
+}
