@@ -26,7 +26,6 @@ type front struct {
 	loops    []*netpoll.Loop
 	server   *server.Server
 	routes   *routeSet
-	options  server.Options
 	logs     accessLogs
 	log      *ownLog
 	blocking blockingPool

@@ -272,7 +272,7 @@ func TestWeirFlags(t *testing.T) {
 	} {
 		l, err := sub.launch(b, setup{scenario: scenario{mode: m}, port: 9000, dir: "/b/x"})
 		got := strings.Join(l.args, " ")
-		want = "--listen 127.0.0.1:9000 --loops 1 --runtime-dir /b/x/run --log-level warn " + want
+		want = "--listen 127.0.0.1:9000 --loops 1 --max-connections 20000 --runtime-dir /b/x/run --log-level warn " + want
 		if err != nil || got != want {
 			t.Errorf("weir %s: args %q, %v; want %q", m, got, err, want)
 		}

@@ -77,10 +77,7 @@ func fastResponse(c *Context, resp *fasthttp.Response) {
 		c.Fail(http.StatusInternalServerError, HandlerError)
 		return
 	}
-	var told [][]byte
-	for _, k := range resp.Header.PeekTrailerKeys() {
-		told = append(told, k)
-	}
+	told := resp.Header.PeekTrailerKeys()
 	for name, value := range resp.Header.All() {
 		if !isTold(told, name) && !equalFold(view(name), "Content-Length") {
 			_ = c.AddHeader(view(name), view(value)) // one that cannot be sent is left out

@@ -15,6 +15,7 @@ import (
 
 // Every path of the demo, and the field that tells the hosting.
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	in := start(t, "--listen", "127.0.0.1:0")
 	in.settled("demo", 2)
 	big := strings.Repeat("0123456789abcdef", 4096)
@@ -52,6 +53,7 @@ func TestDemo(t *testing.T) {
 
 // Events begin at once, one by one, from either side; a client that leaves ends them.
 func TestDemoEvents(t *testing.T) {
+	t.Parallel()
 	in := start(t, "--listen", "127.0.0.1:0")
 	for _, path := range []string{"/events", "/worker/events"} {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -84,6 +86,7 @@ func TestDemoEvents(t *testing.T) {
 
 // A crash is answered by 502 with its reason; the worker is replaced and its successor serves.
 func TestDemoCrash(t *testing.T) {
+	t.Parallel()
 	in := start(t, "--listen", "127.0.0.1:0", "--set", "pools.demo.workers=1")
 	old := in.settled("demo", 1)
 	got := in.do("POST", in.url+"/worker/crash", "x") // POST: is not replayed
@@ -103,6 +106,7 @@ func TestDemoCrash(t *testing.T) {
 
 // A request in flight is finished when the instance drains; a second signal does not wait for it.
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		desc     string
 		sleep    string

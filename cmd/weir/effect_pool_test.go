@@ -212,7 +212,8 @@ func onlyWord(key string) probe {
 func afterHang(b *bed) string {
 	before := b.settled("p", 1)
 	at := b.stderr.count()
-	a, err := do(&http.Client{Timeout: 3 * time.Second}, "GET", b.url+"/sleep?for=1s", "")
+	// A POST is not tried again on another worker.
+	a, err := do(&http.Client{Timeout: 1500 * time.Millisecond, Transport: client.Transport}, "POST", b.url+"/sleep?for=1s", "")
 	if err != nil {
 		return err.Error()
 	}

@@ -102,8 +102,8 @@ func startBed(t *testing.T, e edit) *bed {
 	if err := os.WriteFile(filepath.Join(dir, "env.list"), []byte("EFFECT=filed\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("EFFECT", "inherited")
-	in := launch(t, filepath.Join(dir, "rt"), dir, os.Environ(), "--config", file)
+	env := append(os.Environ(), "EFFECT=inherited")
+	in := launch(t, filepath.Join(dir, "rt"), dir, env, "--config", file)
 	b := &bed{instance: in, t: t, conf: dir}
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -166,6 +166,7 @@ func TestKeyEffects(t *testing.T) {
 	})
 	for _, key := range sortedKeys(freshRows) {
 		t.Run("start/"+key, func(t *testing.T) {
+			t.Parallel()
 			if testing.Short() && key != "loops" {
 				t.Skip("needs an instance of its own")
 			}

@@ -44,7 +44,8 @@ func TestKillWorkerUnderLoad(t *testing.T) {
 		workers = in.settled("demo", 2)
 	}
 	l.passes(in, 20)
-	l.finish(t)
+	l.end()
+	holds(t, "replay", len(l.wrong) == 0, "failed: %q; want none", l.wrong)
 }
 
 // rounds is long, or short in the short form.

@@ -118,9 +118,14 @@ func (l *load) failed() int {
 // finish ends the load and wants all of its requests to have been answered.
 func (l *load) finish(t *testing.T) {
 	t.Helper()
-	close(l.stop)
-	l.wg.Wait()
+	l.end()
 	if n := len(l.wrong); n > 0 {
 		t.Errorf("%d of %d requests failed; want 0: %q", n, int64(n)+l.done.Load(), l.wrong[:min(n, 5)])
 	}
+}
+
+// end ends the load.
+func (l *load) end() {
+	close(l.stop)
+	l.wg.Wait()
 }

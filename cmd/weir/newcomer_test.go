@@ -59,6 +59,7 @@ func program(t *testing.T, name string) string {
 
 // Programs as a newcomer has them, in the words of the README.
 func TestForeignPrograms(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		program, file, text string
 		workers             int
@@ -93,6 +94,7 @@ func TestForeignPrograms(t *testing.T) {
 
 // weir --respond answers everything with the text.
 func TestRespond(t *testing.T) {
+	t.Parallel()
 	in := start(t, "--listen", "127.0.0.1:0", "--respond", "Hello, World!")
 	for _, path := range []string{"/", "/any/path?x=1"} {
 		got := in.get(path)
@@ -113,6 +115,7 @@ func TestRespond(t *testing.T) {
 
 // weir --root serves the files below a directory, and nothing beside it.
 func TestRoot(t *testing.T) {
+	t.Parallel()
 	dir := shortDir(t)
 	public := filepath.Join(dir, "public")
 	if err := os.Mkdir(public, 0o700); err != nil {
@@ -157,6 +160,7 @@ func TestRoot(t *testing.T) {
 
 // weir --access-log - writes to stdout, in either form.
 func TestAccessLogForms(t *testing.T) {
+	t.Parallel()
 	for format, want := range map[string]string{
 		"text": `"GET /x?y HTTP/1.1" 200 2 `, "json": `"status":200`,
 	} {
@@ -188,6 +192,7 @@ func (l *lines) end(t *testing.T) {
 
 // Every middleware that the binary has can be named in a file.
 func TestMiddlewareByName(t *testing.T) {
+	t.Parallel()
 	for _, s := range middleware.Specs() {
 		file := fileOf(t, t.TempDir(), "sites: {a: {bindings: [\":1\"], middleware: ["+s.Name+
 			"], apps: {/: {respond: {body: x}}}}}\n")
@@ -201,6 +206,7 @@ func TestMiddlewareByName(t *testing.T) {
 
 // A Unix socket is an address like another.
 func TestRespondOverUnix(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(shortDir(t), "w.sock")
 	in := start(t, "--listen", "unix:"+path, "--respond", "over unix")
 	if in.url != "unix:"+path {

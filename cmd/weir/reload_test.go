@@ -37,6 +37,7 @@ func fileOf(t *testing.T, dir, text string) string {
 
 // A bad file changes nothing and says where it is bad; by command and by signal.
 func TestReloadBadFile(t *testing.T) {
+	t.Parallel()
 	dir := shortDir(t)
 	file := fileOf(t, dir, shopFile)
 	in := start(t, "--config", file)
@@ -62,6 +63,7 @@ func TestReloadBadFile(t *testing.T) {
 // A good file: new listeners and sites serve, what is gone is closed, and what has not changed is not
 // touched, under load.
 func TestReloadGoodFile(t *testing.T) {
+	t.Parallel()
 	dir := shortDir(t)
 	file := fileOf(t, dir, shopFile)
 	in := start(t, "--config", file)
@@ -111,6 +113,7 @@ func askUnix(t *testing.T, path, target string) string {
 
 // A listener whose port is taken refuses the whole reload.
 func TestReloadPortTaken(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -132,6 +135,7 @@ func TestReloadPortTaken(t *testing.T) {
 
 // SIGUSR1 opens the access log anew: rotation by renaming loses nothing.
 func TestReopenAccessLog(t *testing.T) {
+	t.Parallel()
 	dir := shortDir(t)
 	file, rotated := filepath.Join(dir, "access.log"), filepath.Join(dir, "access.log.1")
 	in := start(t, "--listen", "127.0.0.1:0", "--respond", "x", "--access-log", file)
@@ -160,6 +164,7 @@ func (in *instance) logged(file, text string) {
 // The access log moves from file to file under load: the front goes on, and every request is in one
 // of them.
 func TestReloadAccessLog(t *testing.T) {
+	t.Parallel()
 	dir := shortDir(t)
 	text := "log: {access: DIR/a.log}\n" +
 		"sites: {a: {bindings: [\"127.0.0.1:0\"], apps: {/: {respond: {body: one}}}}}\n"
@@ -174,8 +179,7 @@ func TestReloadAccessLog(t *testing.T) {
 		fileOf(t, dir, text)
 		in.weir("reload")
 	}
-	close(l.stop)
-	l.wg.Wait()
+	l.end()
 	now := in.status().Fronts[0].PID
 	holds(t, "access log swapped", now == front && l.failed() == 0,
 		"front %d; want %d as before, and no failures: %q", now, front, l.wrong)

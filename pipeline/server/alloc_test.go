@@ -20,7 +20,7 @@ type adopted struct {
 // adopt gives the first loop of a server one end of a socket pair as a client connection.
 func adopt(tb testing.TB, ts *testServer) *adopted {
 	tb.Helper()
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -14,9 +14,8 @@ type field struct {
 }
 
 var (
-	bindingType    = reflect.TypeFor[Binding]()
-	middlewareType = reflect.TypeFor[Middleware]()
-	prefixType     = reflect.TypeFor[netip.Prefix]()
+	bindingType = reflect.TypeFor[Binding]()
+	prefixType  = reflect.TypeFor[netip.Prefix]()
 )
 
 // fields lists t's keys in order, without the name and derived fields.
