@@ -34,7 +34,7 @@ type ownLog struct {
 
 func newOwnLog(w io.Writer, c config.Log) *ownLog {
 	l := &ownLog{}
-	o := &slog.HandlerOptions{Level: &l.level, ReplaceAttr: inUTC}
+	o := &slog.HandlerOptions{Level: &l.level, ReplaceAttr: readable}
 	w = &wholeLines{w: w}
 	l.Logger = slog.New(formHandler{&l.json, slog.NewTextHandler(w, o), slog.NewJSONHandler(w, o)})
 	l.follow(c)
@@ -46,9 +46,13 @@ func (l *ownLog) follow(c config.Log) {
 	l.json.Store(c.Format == config.LogJSON)
 }
 
-func inUTC(groups []string, a slog.Attr) slog.Attr {
-	if a.Key == slog.TimeKey && len(groups) == 0 {
+// readable has the time in UTC with milliseconds, and durations with their unit in both forms.
+func readable(groups []string, a slog.Attr) slog.Attr {
+	switch {
+	case a.Key == slog.TimeKey && len(groups) == 0:
 		return slog.String(slog.TimeKey, a.Value.Time().UTC().Format("2006-01-02T15:04:05.000Z"))
+	case a.Value.Kind() == slog.KindDuration:
+		return slog.String(a.Key, a.Value.Duration().String())
 	}
 	return a
 }

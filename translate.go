@@ -48,8 +48,11 @@ func serverLimits(l config.AppLimits) server.Limits {
 		RequestLineBytes: int(l.RequestLine.Bytes()), HeadBytes: int(l.Head.Bytes()),
 		Fields: l.Fields,
 	}}
-	if out.Body = l.Body.Bytes(); l.Body.IsOff() {
+	switch out.Body = l.Body.Bytes(); {
+	case l.Body.IsOff():
 		out.Body = server.Off
+	case l.Body == 0:
+		out.Body = server.NoBody
 	}
 	return out
 }
@@ -105,6 +108,7 @@ func poolOptions(c *config.Config, p *config.Pool, fronts int) dispatch.Options 
 		ReadyTimeout:   durationOr(p.Ready.Timeout, dispatch.Off),
 		Timeouts:       dispatchTimeouts(p.Timeouts),
 		HangAfter:      durationOr(p.Hang.After, dispatch.Off),
+		HangOnly:       p.Hang.Action == config.HangLog,
 		HideServer:     !c.ServerHeader,
 		TrustedProxies: c.TrustedProxies,
 		DistrustTrace:  !c.Trust.Trace,

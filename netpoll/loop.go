@@ -49,6 +49,7 @@ type Loop struct {
 	trim    trimmer
 	events  [eventsMax]event
 	turnEnd []func()
+	atEnd   []func()
 	hurried bool // the next wait is 0
 
 	reserveFD int // given up to accept and refuse when descriptors run out
@@ -160,6 +161,9 @@ func (l *Loop) Cancel(t *Timer) {
 // Call it before Run.
 func (l *Loop) AtTurnEnd(f func()) { l.turnEnd = append(l.turnEnd, f) }
 
+// AtEnd registers f to be run when the loop ends and has closed everything. Call it before Run.
+func (l *Loop) AtEnd(f func()) { l.atEnd = append(l.atEnd, f) }
+
 // Hurry makes the next turn follow without a wait: for work left for AtTurnEnd by a callback that may
 // come after it, OnDrain for example.
 func (l *Loop) Hurry() { l.hurried = true }
@@ -183,6 +187,9 @@ func (l *Loop) shut() {
 		l.listeners[0].Close()
 	}
 	for l.runPosts() {
+	}
+	for _, f := range l.atEnd {
+		f()
 	}
 	l.running.Store(false)
 	l.wakeLock.Lock()

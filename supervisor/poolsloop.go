@@ -112,7 +112,7 @@ func (ps *Pools) dispatch(e *event, now time.Time) {
 			return
 		}
 	}
-	if e.kind == evHung && !w.conf.killsHung() {
+	if e.kind == evHung && !p.conf.killsHung() {
 		ps.log.Warn("worker hangs", "pool", w.ref.Pool, "worker", w.ref.String(), "pid", w.pid,
 			"reason", e.text)
 		return

@@ -12,7 +12,7 @@ import (
 type worker struct {
 	pool  *Pool
 	ref   WorkerRef
-	conf  *PoolConfig // as it was spawned
+	conf  *PoolConfig // as it was spawned; the pool's own holds what may change while it runs
 	state WorkerState
 	pid   int // 0 until exec succeeded
 
@@ -74,7 +74,7 @@ func (w *worker) act(do workerAction, e *event, now time.Time) {
 		w.kill(now)
 	case actDrain:
 		w.drain()
-		w.arm(evDrainLate, w.conf.stopTimeout(), now)
+		w.arm(evDrainLate, w.pool.conf.stopTimeout(), now)
 	case actDrainTerm:
 		w.drain()
 		w.term(now)
@@ -128,7 +128,7 @@ func (w *worker) drain() {
 // term sends SIGTERM; without a process yet, actLateSpawn does it later.
 func (w *worker) term(now time.Time) {
 	w.pool.ps.env.signal(w.ref, false)
-	w.arm(evStopLate, w.conf.stopTimeout(), now)
+	w.arm(evStopLate, w.pool.conf.stopTimeout(), now)
 }
 
 func (w *worker) kill(now time.Time) {

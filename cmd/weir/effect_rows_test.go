@@ -244,8 +244,7 @@ var frontRows = []keyRow{
 	},
 	{
 		key: "limits.body", set: edit{top: "limits: {body: 0B}"}, before: "200",
-		defect: "0 is taken for unset by the server, which then allows 30 MB",
-		after:  "413 EntityTooLarge", probe: posts("/body", "x"),
+		after: "413 EntityTooLarge", probe: posts("/body", "x"),
 	},
 	{
 		key: "limits.half_close", base: edit{top: "limits: {half_close: off}"},

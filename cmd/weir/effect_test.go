@@ -23,7 +23,6 @@ type keyRow struct {
 	after  string
 	probe  probe
 	needs  string // "root": skipped, and said so, where another user runs the tests
-	defect string // what is wrong: the row must not hold yet, and says so when it does
 	fails  bool   // the second reload ends with an error about a pool, which is in force none the less
 }
 
@@ -203,12 +202,6 @@ func (b *bed) row(t *testing.T, r keyRow) {
 		b.apply(t, r.base.over(r.set))
 	}
 	got := r.probe(b)
-	if r.defect != "" {
-		if got == r.after {
-			t.Errorf("%s: this works now; remove the mark %q", r.key, r.defect)
-		}
-		t.Skipf("known defect: %s (got %q, want %q)", r.defect, got, r.after)
-	}
 	if got != r.after {
 		t.Errorf("with %+v: %q; want %q", r.set, got, r.after)
 	}

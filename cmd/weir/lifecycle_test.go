@@ -44,8 +44,7 @@ func TestKillWorkerUnderLoad(t *testing.T) {
 		workers = in.settled("demo", 2)
 	}
 	l.passes(in, 20)
-	l.end()
-	holds(t, "replay", len(l.wrong) == 0, "failed: %q; want none", l.wrong)
+	l.finish(t)
 }
 
 // rounds is long, or short in the short form.

@@ -172,9 +172,9 @@ func TestAccessLogForms(t *testing.T) {
 			t.Errorf("%s: exit code %d; want 0", format, code)
 		}
 		in.stdout.end(t)
-		got := in.stdout.String()
-		holds(t, "access log lost at end", strings.Contains(got, want), "%s: stdout %q; want %s", format,
-			got, want)
+		if got := in.stdout.String(); !strings.Contains(got, want) {
+			t.Errorf("%s: stdout %q; want %s", format, got, want)
+		}
 	}
 }
 
@@ -199,7 +199,9 @@ func TestMiddlewareByName(t *testing.T) {
 		cmd := exec.Command(filepath.Join(bin, "weir"), "check", file)
 		out, err := cmd.CombinedOutput()
 		t.Run(s.Name, func(t *testing.T) {
-			holds(t, s.Name, err == nil, "weir check: %v: %.200s", err, out)
+			if err != nil {
+				t.Errorf("weir check: %v: %.200s", err, out)
+			}
 		})
 	}
 }

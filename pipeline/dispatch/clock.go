@@ -118,6 +118,12 @@ func (j *job) onClock(now int64) {
 			j.queueTimeout(now)
 			return
 		}
+	case stageParked:
+		if due {
+			j.wakeAt = 0
+			j.s.reenter(j)
+			return
+		}
 	case stageBacklog, stageConnect:
 		if d := j.times.Connect; d > 0 && now >= j.moved+int64(d) {
 			j.connectTimeout()
@@ -217,18 +223,27 @@ func (j *job) hangs(now int64) bool {
 		j.doneAt, j.heldFrom = done, now // slow, but answering others
 		return false
 	}
-	j.hung(now - j.heldFrom)
+	held := now - j.heldFrom
+	if j.set.HangOnly {
+		j.heldFrom = now
+		w.complain(j.hangDetail(held), after)
+		return false
+	}
+	j.hung(held)
 	return true
 }
 
 // hung gives the worker up; j goes with the others it holds.
 func (j *job) hung(held int64) {
 	w := j.lane.w
-	r := j.c.Request()
-	detail := fmt.Sprintf("%s %s: no byte for %v, nothing completed meanwhile", r.Method(), r.Path(),
-		time.Duration(held).Round(time.Millisecond))
-	w.pool.hung(w, detail)
+	w.pool.hung(w, j.hangDetail(held))
 	j.lost(j.consumed(), 504, reasonHung)
+}
+
+func (j *job) hangDetail(held int64) string {
+	r := j.c.Request()
+	return fmt.Sprintf("%s %s: no byte for %v, nothing completed meanwhile", r.Method(), r.Path(),
+		time.Duration(held).Round(time.Millisecond))
 }
 
 // queueTimeout answers a waiter whose time is up. While no worker is ready, one that starts gets
@@ -286,6 +301,10 @@ func (j *job) silent(now int64) bool {
 	}
 	held := now - l.silentFrom
 	l.silentFrom = 0
+	if j.set.HangOnly {
+		l.w.complain(j.hangDetail(held), after)
+		return false
+	}
 	j.hung(held)
 	return true
 }

@@ -25,6 +25,7 @@ type stage uint8
 const (
 	stageFree    stage = iota // on the free list; leaves by begin
 	stageQueued               // waits for a slot; leaves by launch, time-out, cancellation
+	stageParked               // waits beside the queue before it is tried again; leaves by reenter
 	stageBacklog              // has a slot, the worker's backlog is full; tries again on a timer
 	stageConnect              // the connection is being opened
 	stageSent                 // head written; body follows as it comes; waits for the response
@@ -172,6 +173,14 @@ func (j *job) backlog(now int64) {
 	j.stage = stageBacklog
 	j.delay = min(max(2*j.delay, int64(backlogWaitMin)), int64(backlogWaitMax))
 	j.wakeAt = now + j.delay
+	j.arm(now)
+}
+
+// park waits for replayWait without a slot and without a place in the queue.
+func (j *job) park() {
+	now := j.s.loop.Now()
+	j.stage = stageParked
+	j.wakeAt = now + int64(replayWait)
 	j.arm(now)
 }
 

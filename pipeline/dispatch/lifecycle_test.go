@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -159,6 +160,31 @@ func TestHang(t *testing.T) {
 		t.Errorf("Drained(%d); want 1", n)
 	}
 	close(g.release)
+	f.audit()
+}
+
+// TestHangOnly: a hung worker is told of and keeps its requests and its place.
+func TestHangOnly(t *testing.T) {
+	f := startFront(t, 1, Options{HangAfter: 50 * time.Millisecond, HangOnly: true})
+	release := make(chan struct{})
+	free := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(free)
+	f.add(1, startWorker(t, func(c *workerConn) {
+		for c.request() != nil {
+			<-release
+			c.respond("late")
+		}
+	}), 4)
+	a, b := f.dial().get("/a"), f.dial().get("/b")
+	for range 2 { // it is told again while it lasts
+		if got := <-f.told.hung; !strings.HasPrefix(got, "1: GET /") {
+			t.Errorf("told %q; want worker and request", got)
+		}
+	}
+	free()
+	a.want("a", 200, "late")
+	b.want("b", 200, "late")
+	f.dial().get("/c").want("still in rotation", 200, "late")
 	f.audit()
 }
 

@@ -23,10 +23,11 @@ const (
 const (
 	concurrencyMax = 1 << 20 // slots of one worker
 
-	replaysMax     = 2        // of a request of which the worker took a byte
-	triesMax       = 10       // connections a request is given that end before a byte is taken
-	replayBurstMax = 1000     // replays that may be saved up
-	heldBodyMax    = 16 << 10 // bytes of request body kept for a replay; plus one piece as it came
+	replaysMax     = 2                     // of a request of which the worker took a byte
+	replayWait     = 20 * time.Millisecond // before one on the worker that lost it, for want of another
+	triesMax       = 10                    // connections a request is given that end before a byte is taken
+	replayBurstMax = 1000                  // replays that may be saved up
+	heldBodyMax    = 16 << 10              // bytes of request body kept for a replay; plus one piece as it came
 
 	smallBodyMax = 16 << 10             // a response no longer than this is forwarded when whole,
 	smallWait    = 5 * time.Millisecond // or after this

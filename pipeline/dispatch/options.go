@@ -39,6 +39,7 @@ type Options struct {
 	Overload     Overload
 	Timeouts     Timeouts
 	HangAfter    time.Duration // 60s, Off
+	HangOnly     bool          // a hung worker is told of and left alone, and so are its requests
 
 	ReplayRate  float64 // replays per second; 0 = 10, < 0 = none
 	ReplayShare float64 // and this share of all requests; 0 = 0.2, < 0 = none
@@ -130,7 +131,8 @@ type Events interface {
 	// RemoveWorker comes first.
 	Drained(pool string, n uint64)
 	// Hung: n held a request for Options.HangAfter without a byte and finished nothing meanwhile.
-	// It gets no more requests. Once.
+	// It gets no more requests, unless Options.HangOnly is set. Once, or with HangOnly at most once
+	// per HangAfter.
 	Hung(pool string, n uint64, detail string)
 	// Refused: n did not take a connection.
 	Refused(pool string, n uint64, err string)

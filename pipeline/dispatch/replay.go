@@ -15,9 +15,11 @@ func (j *job) lost(consumed bool, status int, reason pipeline.Reason) {
 		j.fail(status, reason, "")
 		return
 	}
+	w := j.lane.w
 	j.detach()
-	s.reenter(j)
-	if j.queued {
+	j.deadAt = 0
+	s.retryElsewhere(j, w)
+	if j.c != nil && j.lane == nil { // it waits
 		j.pauseHeld()
 	}
 	s.serve()

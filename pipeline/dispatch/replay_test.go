@@ -5,8 +5,10 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"weir/pipeline"
 )
@@ -66,6 +68,74 @@ func TestReplay(t *testing.T) {
 			f.audit()
 		})
 	}
+}
+
+// TestReplayElsewhere: a request goes to another worker than the one that lost it, though that one
+// holds the fewest and takes connections.
+func TestReplayElsewhere(t *testing.T) {
+	f := startFront(t, 1, Options{ReplayRate: 1000})
+	release := make(chan struct{})
+	free := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(free)
+	f.add(1, startWorker(t, func(c *workerConn) {
+		for r := c.request(); r != nil; r = c.request() {
+			if r.URL.Path == "/hold" {
+				<-release
+			}
+			c.respond("good")
+		}
+	}), 8)
+	held := f.dial().get("/hold")
+	f.eventually("one held", func() bool { return f.Snapshot().Workers[0].InFlight == 1 })
+	f.add(2, startWorker(t, func(c *workerConn) { c.request() }), 8) // dies at each request
+	c := f.dial()
+	for range 20 {
+		c.get("/").want("not lost", 200, "good")
+	}
+	free()
+	held.want("held", 200, "good")
+	if n := f.Snapshot().Replays; n != 20 {
+		t.Errorf("%d replays; want 20: the dying worker holds the fewest", n)
+	}
+	f.audit()
+}
+
+// TestQueuedAfterDeath: a request whose only worker died waits in the queue as any other does, longer
+// than a dead worker's connections are given.
+func TestQueuedAfterDeath(t *testing.T) {
+	f := startFront(t, 1, Options{QueueTimeout: goneGrace + 200*time.Millisecond, ReadyTimeout: Off})
+	dead := make(chan struct{})
+	w := startWorker(t, func(c *workerConn) {
+		c.request()
+		<-dead
+	})
+	f.add(1, w, 4)
+	c := f.dial().get("/")
+	f.eventually("taken", func() bool { return f.Snapshot().Workers[0].InFlight == 1 && w.open.Load() == 1 })
+	f.RemoveWorker(1)
+	f.eventually("gone", func() bool { return len(f.Snapshot().Workers) == 0 })
+	close(dead)
+	f.eventually("queued", func() bool { return f.Snapshot().Waiting == 1 })
+	c.wantReason("no worker came", 503, pipeline.QueueTimeout)
+	f.audit()
+}
+
+// TestReplayUnavailable: what loses its worker while the pool is taken offline is not left waiting.
+func TestReplayUnavailable(t *testing.T) {
+	f := startFront(t, 1, Options{})
+	dead := make(chan struct{})
+	w := startWorker(t, func(c *workerConn) {
+		c.request()
+		<-dead
+	})
+	f.add(1, w, 4)
+	c := f.dial().get("/")
+	f.eventually("taken", func() bool { return f.Snapshot().Workers[0].InFlight == 1 && w.open.Load() == 1 })
+	f.DrainWorker(1)
+	f.SetAvailable(Stopped)
+	close(dead)
+	c.wantReason("stopped meanwhile", 503, pipeline.AppShutdown)
+	f.audit()
 }
 
 func TestReplayBudget(t *testing.T) {

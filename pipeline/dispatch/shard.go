@@ -102,14 +102,33 @@ func (s *shard) enter(j *job) {
 	s.serve()
 }
 
+// retryElsewhere gives a request that w lost to another worker. A worker that is dying has the fewest
+// requests, and its socket may take connections to the end: without another one the request waits a
+// little, in nobody's way, until it is known whether w has gone.
+func (s *shard) retryElsewhere(j *job, w *worker) {
+	if l, u := s.pickBut(w); l != nil {
+		s.launch(j, l, u)
+		return
+	}
+	if w.usable() {
+		j.park()
+		return
+	}
+	s.reenter(j)
+}
+
 // reenter gives a request that lost its worker another one, or the first place of this loop's
 // queue.
 func (s *shard) reenter(j *job) {
+	p := s.pool
+	if a := Availability(p.avail.Load()); a != Available {
+		j.unavailable(a)
+		return
+	}
 	if l, u := s.pick(); l != nil {
 		s.launch(j, l, u)
 		return
 	}
-	p := s.pool
 	p.waiters.Add(1) // it was accepted once: the bound does not count again
 	j.ticket = min(p.tickets.Load(), s.head.Load())
 	j.wait(j.set.QueueTimeout)
@@ -186,13 +205,16 @@ func (s *shard) serveOne() bool {
 // none.
 //
 // Hot path: once per request. No allocation: TestProxyAllocs.
-func (s *shard) pick() (l *lane, u *upstream) {
+func (s *shard) pick() (l *lane, u *upstream) { return s.pickBut(nil) }
+
+// pickBut is pick of any worker but one.
+func (s *shard) pickBut(not *worker) (l *lane, u *upstream) {
 	if s.stopped {
 		return nil, nil
 	}
 	workers := *s.pool.workers.Load()
 	for range len(workers) {
-		best := s.leastLoaded(workers)
+		best := s.leastLoaded(workers, not)
 		if best == nil {
 			return nil, nil
 		}
@@ -203,7 +225,7 @@ func (s *shard) pick() (l *lane, u *upstream) {
 	return nil, nil // other loops were faster; they see to us when they are done
 }
 
-func (s *shard) leastLoaded(workers []*worker) (best *lane) {
+func (s *shard) leastLoaded(workers []*worker, not *worker) (best *lane) {
 	i, load := s.rotate, 0
 	for range workers {
 		if i++; i >= len(workers) {
@@ -211,7 +233,7 @@ func (s *shard) leastLoaded(workers []*worker) (best *lane) {
 		}
 		w := workers[i]
 		l := &w.lanes[s.index]
-		if l.idle == nil && w.free.Load() <= 0 || !w.usable() {
+		if w == not || l.idle == nil && w.free.Load() <= 0 || !w.usable() {
 			continue
 		}
 		if n := w.inFlight(); best == nil || n < load {

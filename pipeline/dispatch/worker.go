@@ -34,6 +34,7 @@ type worker struct {
 	load    atomic.Uint64
 	state   atomic.Uint32
 	refused atomic.Int64 // pool time until which it gets no connection; 0 when it took the last
+	told    atomic.Int64 // pool time of the last complaint; 0 before
 	served  atomic.Bool
 	drained atomic.Bool // Events.Drained was called
 	_       cacheLine
@@ -100,6 +101,14 @@ func (w *worker) completed() {
 	w.load.Add(loadDone - 1)
 	if !w.served.Load() && w.served.CompareAndSwap(false, true) {
 		w.pool.ev.Served(w.pool.name, w.n)
+	}
+}
+
+// complain tells that w hangs, at most once in every ns.
+func (w *worker) complain(detail string, every int64) {
+	now, last := w.pool.clock(), w.told.Load()
+	if (last == 0 || now-last >= every) && w.told.CompareAndSwap(last, now) {
+		w.pool.ev.Hung(w.pool.name, w.n, detail)
 	}
 }
 

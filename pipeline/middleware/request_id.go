@@ -20,7 +20,7 @@ type RequestID struct {
 	// "none". One that is no id, over 128 bytes or not visible ASCII, is replaced.
 	Trust string `yaml:"trust"`
 	// Accept, if not nil, decides instead of Trust. Go code only.
-	Accept pipeline.Predicate `yaml:"-"`
+	Accept pipeline.Predicate `yaml:"-" json:"-"`
 }
 
 // Build makes the middleware.

@@ -166,6 +166,13 @@ func (b *logBatch) endTurn() {
 	}
 }
 
+// flushLog hands over what the loop has collected.
+func (ls *loopServer) flushLog() {
+	if ls.log != nil {
+		ls.log.flush()
+	}
+}
+
 func (b *logBatch) flush() {
 	if len(b.buf) == 0 {
 		return

@@ -15,7 +15,7 @@ func (x *exchange) SendInformational(status int, fields *pipeline.Fields) {
 	conn := x.s.conn
 	dst := http1.AppendStatusLine(conn.Reserve(headBytes(fields)), status)
 	dst = append(appendFields(dst, fields), "\r\n"...)
-	x.bytesOut += int64(len(dst))
+	x.headGoes(len(dst))
 	conn.Commit(dst)
 }
 
@@ -39,8 +39,14 @@ func (x *exchange) SendHead(status int, fields *pipeline.Fields, length int64) {
 		dst = append(append(append(dst, "X-Weir-Reason: "...), r.String()...), "\r\n"...)
 	}
 	dst = append(dst, "\r\n"...)
-	x.bytesOut += int64(len(dst))
+	x.headGoes(len(dst))
 	conn.Commit(dst)
+}
+
+// headGoes counts a head of n bytes.
+func (x *exchange) headGoes(n int) {
+	x.bytesOut += int64(n)
+	x.headOut += int64(n)
 }
 
 // appendOpening appends status line, Server and Date. That of a usual 200 is made once a second.

@@ -38,6 +38,7 @@ type exchange struct {
 	// response
 	left      int64 // bytes promised and not written; LengthUnknown
 	bytesOut  int64
+	headOut   int64 // of bytesOut, those of heads
 	status    int
 	headSent  bool
 	chunked   bool
@@ -351,7 +352,8 @@ func (x *exchange) release() {
 func (x *exchange) reset() {
 	x.s, x.app, x.sink, x.rest = nil, nil, nil, nil
 	x.note, x.cause, x.reason = nil, nil, pipeline.ReasonNone
-	x.bodyLeft, x.bytesIn, x.bytesOut, x.left, x.discarded = 0, 0, 0, 0, 0
+	x.bodyLeft, x.bytesIn, x.left, x.discarded = 0, 0, 0, 0
+	x.bytesOut, x.headOut = 0, 0
 	x.bodyDone, x.paused, x.pumping, x.expecting = false, false, false, false
 	x.status, x.depth = 0, 0
 	x.headSent, x.chunked, x.noBody, x.close = false, false, false, false

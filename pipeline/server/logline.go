@@ -12,6 +12,7 @@ import (
 //
 //	peer - - [time] "METHOD target HTTP/1.1" status bytes "referer" "agent" seconds reason
 //
+// where bytes are those behind the head, chunk framing included, as in nginx.
 // Peer bytes are escaped as nginx does: control characters, quotes, backslashes and non-ASCII as \xHH.
 func appendCombinedLine(dst []byte, x *exchange) []byte {
 	dst = appendPeer(dst, x)
@@ -23,7 +24,7 @@ func appendCombinedLine(dst []byte, x *exchange) []byte {
 	dst = appendEscaped(dst, cutURL(x.req.Target()))
 	dst = append(append(dst, " HTTP/1."...), byte('0'+x.req.Minor), '"', ' ')
 	dst = strconv.AppendInt(dst, int64(x.status), 10)
-	dst = strconv.AppendInt(append(dst, ' '), x.bytesOut, 10)
+	dst = strconv.AppendInt(append(dst, ' '), x.bytesOut-x.headOut, 10)
 	dst = append(dst, " \""...)
 	dst = appendOr(dst, x.req.Get(http1.Referer))
 	dst = append(dst, "\" \""...)

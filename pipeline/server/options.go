@@ -11,8 +11,11 @@ import (
 	"weir/protocol/http1"
 )
 
-// Off disables a duration or size limit.
-const Off = -1
+// Values of a limit beside a number of bytes.
+const (
+	Off    = -1 // no bound
+	NoBody = -2 // of Limits.Body: a request with a body is refused
+)
 
 // Options configure a Server. Zero values mean the defaults named.
 type Options struct {
@@ -26,7 +29,7 @@ type Options struct {
 	ServerHeader   string // "" = "Weir"; "off" = none
 	Unmatched      Unmatched
 
-	Logger    *slog.Logger            // nil = slog.Default()
+	Logger    *slog.Logger            // nil = none
 	AccessLog *AccessLog              // nil = off
 	Blocking  func(f func()) bool     // the bounded pool for blocking work; false: full
 	Counters  func(loop int) []uint64 // row of CounterCount values a loop counts into; nil = own memory
@@ -35,7 +38,7 @@ type Options struct {
 // Limits bound what a request may hold, unless its route says otherwise.
 type Limits struct {
 	Head http1.Limits
-	Body int64 // bytes; 0 = 30 MB, Off = no bound
+	Body int64 // bytes; 0 = 30 MB, Off = no bound, NoBody = none
 }
 
 const bodyDefault = 30_000_000

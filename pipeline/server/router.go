@@ -185,6 +185,9 @@ func newApp(s *Site, a *App, o *Options) *app {
 	if out.body == 0 {
 		out.body = o.Limits.Body
 	}
+	if out.body == NoBody {
+		out.body = 0 // from here on; inheritance needed another word
+	}
 	return out
 }
 

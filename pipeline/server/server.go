@@ -27,6 +27,7 @@ func New(loops []*netpoll.Loop, o Options) *Server {
 		ls := &loopServer{srv: srv, loop: l, free: new(freeExchanges), routes: &routes{}}
 		ls.configure(o.resolved())
 		l.AtTurnEnd(ls.endTurn)
+		l.AtEnd(ls.flushLog)
 		srv.loops = append(srv.loops, ls)
 	}
 	return srv
@@ -47,11 +48,19 @@ func (ls *loopServer) configure(o Options) {
 			ls.row = make([]uint64, CounterCount)
 		}
 	}
-	switch {
-	case o.AccessLog == nil:
-		ls.log = nil
-	case ls.log == nil || ls.log.to != o.AccessLog:
-		ls.log = newLogBatch(o.AccessLog, ls)
+	ls.logTo(o.AccessLog)
+}
+
+// logTo makes a the access log, nil for none. The old one gets what was collected for it: it is not
+// used after this.
+func (ls *loopServer) logTo(a *AccessLog) {
+	if ls.log != nil && ls.log.to == a {
+		return
+	}
+	ls.flushLog()
+	ls.log = nil
+	if a != nil {
+		ls.log = newLogBatch(a, ls)
 	}
 }
 

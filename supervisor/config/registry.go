@@ -84,8 +84,10 @@ func (b *binder) bindOptions(p path, at, opts *yaml.Node, proto any, m *Middlewa
 		}
 	}
 	raw, err := json.Marshal(v.Interface())
-	if err != nil {
-		panic(fmt.Sprintf("config: options of middleware %s: %v", m.Name, err))
+	if err != nil { // a field of a type without JSON form that its struct does not exclude
+		b.fail(p, at, fmt.Sprintf("middleware %q: its options cannot be sent to a front: %v", m.Name,
+			err), "", "")
+		return false
 	}
 	m.Options = raw
 	b.options[p.key] = opts
