@@ -30,6 +30,7 @@ type front struct {
 	log      *ownLog
 	blocking blockingPool
 	conns    *netpoll.Cap
+	loads    *loadReporter
 	running  sync.WaitGroup // loops
 }
 
@@ -107,6 +108,7 @@ func (f *front) start(s *supervisor.Snapshot) error {
 	for _, l := range f.loops {
 		f.running.Go(l.Run)
 	}
+	f.loads = startLoadReporter(f.routes.all, f.session.Events())
 	return nil
 }
 
@@ -242,6 +244,7 @@ func (f *front) Shutdown() { go f.end() }
 
 // end stops the loops and ends Serve.
 func (f *front) end() {
+	f.loads.close()
 	for _, l := range f.loops {
 		l.Stop()
 	}

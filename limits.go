@@ -9,6 +9,8 @@ const (
 	descriptorsBeside = 256       // of a front: files, logs, control channel, poller
 	connsMin          = 64        // client connections, however few descriptors there are
 
+	loadReportEvery = 200 * time.Millisecond // how often the supervisor is told what pools do
+
 	suggestEditsMax = 2 // between a word and what it is taken for
 
 	blockingIdleMax = 10 * time.Second // how long a goroutine for blocking work waits for more

@@ -113,13 +113,18 @@ func (l poolLinks) PoolAvailable(pool string, a supervisor.Availability) {
 // WorkerReady implements supervisor.Link.
 func (l poolLinks) WorkerReady(w supervisor.WorkerRef, e supervisor.Endpoint) {
 	// The endpoint was connected to a moment ago; an address that cannot be parsed is a bug.
-	if err := l[w.Pool].to.Load().AddWorker(w.N, e.Network, e.Address, e.Concurrency); err != nil {
+	if err := l[w.Pool].to.Load().AddWorker(w.N, dispatchEndpoint(e)); err != nil {
 		panic(fmt.Sprintf("weir: worker %s: %v", w, err))
 	}
 }
 
 // WorkerDrain implements supervisor.Link.
 func (l poolLinks) WorkerDrain(w supervisor.WorkerRef) { l[w.Pool].to.Load().DrainWorker(w.N) }
+
+// WorkerFail implements supervisor.Link.
+func (l poolLinks) WorkerFail(w supervisor.WorkerRef, reason string) {
+	l[w.Pool].to.Load().FailWorker(w.N, reason)
+}
 
 // WorkerGone implements supervisor.Link.
 func (l poolLinks) WorkerGone(w supervisor.WorkerRef) { l[w.Pool].to.Load().RemoveWorker(w.N) }
@@ -134,4 +139,9 @@ func (e laterEvents) WorkerHung(w supervisor.WorkerRef, detail string) {
 func (e laterEvents) WorkerRefused(w supervisor.WorkerRef, err string) {
 	(*e.to).WorkerRefused(w, err)
 }
+
 func (e laterEvents) WorkerServed(w supervisor.WorkerRef) { (*e.to).WorkerServed(w) }
+
+func (e laterEvents) PoolWaits(pool string) { (*e.to).PoolWaits(pool) }
+
+func (e laterEvents) PoolLoad(l supervisor.PoolLoad) { (*e.to).PoolLoad(l) }

@@ -144,7 +144,7 @@ func (f *front) WorkerReady(w supervisor.WorkerRef, e supervisor.Endpoint) {
 	if p == nil {
 		return
 	}
-	if err := p.AddWorker(w.N, e.Network, e.Address, e.Concurrency); err != nil {
+	if err := p.AddWorker(w.N, dispatchEndpoint(e)); err != nil {
 		f.session.Events().WorkerRefused(w, err.Error())
 	}
 }
@@ -156,6 +156,15 @@ func (f *front) WorkerDrain(w supervisor.WorkerRef) {
 		return
 	}
 	f.session.Events().WorkerDrained(w) // of a pool that a reload has removed
+}
+
+// WorkerFail implements supervisor.FrontHandler.
+func (f *front) WorkerFail(w supervisor.WorkerRef, reason string) {
+	if p := f.routes.pool(w.Pool); p != nil {
+		p.FailWorker(w.N, reason)
+		return
+	}
+	f.session.Events().WorkerHung(w, reason) // of a pool that a reload has removed
 }
 
 // WorkerGone implements supervisor.FrontHandler.
@@ -183,3 +192,5 @@ func (e workerEvents) Refused(pool string, n uint64, err string) {
 func (e workerEvents) Served(pool string, n uint64) {
 	e.to.WorkerServed(supervisor.WorkerRef{Pool: pool, N: n})
 }
+
+func (e workerEvents) Waiting(pool string) { e.to.PoolWaits(pool) }

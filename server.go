@@ -15,6 +15,7 @@ import (
 
 	"weir/netpoll"
 	"weir/pipeline"
+	"weir/pipeline/dispatch"
 	"weir/pipeline/server"
 	"weir/supervisor"
 	"weir/supervisor/config"
@@ -54,6 +55,7 @@ type Server struct {
 	loops    []*netpoll.Loop
 	server   *server.Server
 	pools    *supervisor.Pools
+	loads    *loadReporter
 	blocking *ants.Pool
 	addrs    []net.Addr
 	tempDir  string
@@ -225,6 +227,7 @@ func (s *Server) startPools(ctx context.Context) error {
 		return err
 	}
 	s.pools = pools
+	s.loads = startLoadReporter(s.dispatchers, events)
 	errs := make(chan error, len(s.Pools))
 	for _, p := range s.Pools {
 		if p.pool, err = pools.Add(p.config); err != nil {
@@ -240,8 +243,18 @@ func (s *Server) startPools(ctx context.Context) error {
 	return err
 }
 
+// dispatchers are the dispatching halves of the pools.
+func (s *Server) dispatchers() []*dispatch.Pool {
+	out := make([]*dispatch.Pool, len(s.Pools))
+	for i, p := range s.Pools {
+		out[i] = p.to.Load()
+	}
+	return out
+}
+
 // teardown ends pools and loops; with s.mu held.
 func (s *Server) teardown(ctx context.Context) {
+	s.loads.close()
 	if s.pools != nil {
 		if err := s.pools.Close(ctx); err != nil && s.failure == nil {
 			s.failure = err

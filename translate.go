@@ -135,6 +135,12 @@ func dispatchTimeouts(t config.UpstreamTimeouts) dispatch.Timeouts {
 	}
 }
 
+func dispatchEndpoint(e supervisor.Endpoint) dispatch.Endpoint {
+	return dispatch.Endpoint{
+		Network: e.Network, Address: e.Address, Concurrency: e.Concurrency, SlowStart: e.SlowStart,
+	}
+}
+
 // availabilities translates; the two enumerations are of two packages that do not know each other.
 var availabilities = map[supervisor.Availability]dispatch.Availability{
 	supervisor.Available: dispatch.Available,

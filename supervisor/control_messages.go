@@ -14,6 +14,7 @@ const (
 	kindPool      = "pool"      // poolBody
 	kindReady     = "worker"    // workerBody with an endpoint
 	kindDrainW    = "drain-wkr" // workerBody; answered by kindDrained
+	kindFail      = "fail-wkr"  // eventBody; answered by kindHung
 	kindGone      = "gone"      // workerBody
 	kindStatusAsk = "status?"   // answered by kindStatus
 	kindLogLevel  = "log-level" // textBody
@@ -31,6 +32,8 @@ const (
 	kindHung       = "hung"
 	kindRefused    = "refused"
 	kindServed     = "served"
+	kindWaits      = "waits"  // textBody: the pool
+	kindLoad       = "load"   // PoolLoad
 	kindStatus     = "status" // whatever JSON the front reports
 )
 

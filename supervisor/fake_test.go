@@ -39,6 +39,7 @@ func (f *fakeEnv) PoolAvailable(_ string, a Availability) {
 }
 func (f *fakeEnv) WorkerReady(w WorkerRef, e Endpoint) { f.note("ready %d %d", w.N, e.Concurrency) }
 func (f *fakeEnv) WorkerDrain(w WorkerRef)             { f.note("drain %d", w.N) }
+func (f *fakeEnv) WorkerFail(w WorkerRef, _ string)    { f.note("fail %d", w.N) }
 func (f *fakeEnv) WorkerGone(w WorkerRef)              { f.note("gone %d", w.N) }
 
 // machine drives one pool without processes, in the words of the life of workers. Its test's goroutine

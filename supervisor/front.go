@@ -50,7 +50,8 @@ type front struct {
 	early      int // deaths in a row within frontEarlyDeath of their start
 	lastExit   string
 	status     json.RawMessage
-	reported   chan struct{} // closed and replaced with each status
+	reported   chan struct{}        // closed and replaced with each status
+	loads      map[string]*PoolLoad // last reports of this process; nil before
 }
 
 // pendingConfigure waits for the front's answer.
@@ -271,6 +272,10 @@ func (f *front) handle(m *Message) error {
 		return decoded(m, func(b *eventBody) { f.set.events.WorkerRefused(b.Worker, b.Text) })
 	case kindServed:
 		return decoded(m, func(b *eventBody) { f.set.events.WorkerServed(b.Worker) })
+	case kindWaits:
+		return decoded(m, func(b *textBody) { f.set.events.PoolWaits(b.Text) })
+	case kindLoad:
+		return decoded(m, f.loaded)
 	case kindStatus:
 		f.set.mu.Lock()
 		f.status = m.Body
@@ -345,9 +350,13 @@ func (f *front) detach() {
 	}
 	f.state, f.pending, f.queue, f.proc, f.known = frontDown, nil, nil, nil, nil
 	drained := s.forgetDrains(f.slot)
+	loads := f.unload()
 	s.notify()
 	s.mu.Unlock()
 	<-queue.done
+	for _, l := range loads {
+		s.events.PoolLoad(l)
+	}
 	for _, w := range drained {
 		s.events.WorkerDrained(w)
 	}

@@ -153,6 +153,11 @@ func (f *fakeFront) WorkerDrain(w WorkerRef) {
 	}
 }
 
+func (f *fakeFront) WorkerFail(w WorkerRef, reason string) {
+	f.WorkerGone(w)
+	f.s.Events().WorkerHung(w, reason)
+}
+
 func (f *fakeFront) WorkerGone(w WorkerRef) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -34,6 +34,7 @@ type FrontHandler interface {
 	PoolAvailable(pool string, a Availability)
 	WorkerReady(w WorkerRef, e Endpoint)
 	WorkerDrain(w WorkerRef)
+	WorkerFail(w WorkerRef, reason string)
 	WorkerGone(w WorkerRef)
 
 	// StatusWanted asks for one ReportStatus, from any goroutine, soon.
@@ -162,6 +163,8 @@ func (s *FrontSession) handle(h FrontHandler, m *Message, fds []int) error {
 		return decoded(m, func(b *workerBody) { h.WorkerReady(b.Worker, b.Endpoint) })
 	case kindDrainW:
 		return decoded(m, func(b *workerBody) { h.WorkerDrain(b.Worker) })
+	case kindFail:
+		return decoded(m, func(b *eventBody) { h.WorkerFail(b.Worker, b.Text) })
 	case kindGone:
 		return decoded(m, func(b *workerBody) { h.WorkerGone(b.Worker) })
 	case kindStatusAsk:
@@ -257,6 +260,10 @@ func (s *sessionEvents) WorkerRefused(w WorkerRef, err string) {
 }
 
 func (s *sessionEvents) WorkerServed(w WorkerRef) { s.queue.put(kindServed, eventBody{Worker: w}) }
+
+func (s *sessionEvents) PoolWaits(pool string) { s.queue.put(kindWaits, textBody{pool}) }
+
+func (s *sessionEvents) PoolLoad(l PoolLoad) { s.queue.put(kindLoad, l) }
 
 // ReportReady says that the front takes connections; once, after the first Configure.
 func (s *FrontSession) ReportReady() { s.queue.put(kindAccepting, nil) }

@@ -284,6 +284,23 @@ func (s *frontSet) WorkerDrain(w WorkerRef) {
 	}
 }
 
+// WorkerFail implements Link. Where no front is, nothing was in flight.
+func (s *frontSet) WorkerFail(w WorkerRef, reason string) {
+	s.mu.Lock()
+	delete(s.workers, w)
+	told := false
+	for _, f := range s.fronts {
+		if f.queue != nil {
+			f.queue.put(kindFail, eventBody{w, reason})
+			told = true
+		}
+	}
+	s.mu.Unlock()
+	if !told {
+		s.events.WorkerHung(w, reason)
+	}
+}
+
 // WorkerGone implements Link.
 func (s *frontSet) WorkerGone(w WorkerRef) {
 	s.mu.Lock()

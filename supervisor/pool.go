@@ -41,6 +41,8 @@ type Pool struct {
 	probeAt  time.Time    // failed: the next half-open probe; zero: none
 	probes   int          // consecutive probes that failed
 	waiters  []*waiter
+	waiting  int           // requests that wait for a slot, as fronts last said
+	oldest   time.Duration // how long the oldest of them had waited
 }
 
 // waiter is an API call that waits for something to become true.

@@ -234,6 +234,27 @@ func (ps *Pools) WorkerRefused(w WorkerRef, err string) {
 // WorkerServed implements LinkEvents.
 func (ps *Pools) WorkerServed(w WorkerRef) { ps.post(event{worker: w, kind: evServed}) }
 
+// PoolWaits implements LinkEvents.
+func (ps *Pools) PoolWaits(pool string) {
+	ps.post(event{call: func() { ps.onPool(pool, (*Pool).onWaits) }})
+}
+
+// PoolLoad implements LinkEvents.
+func (ps *Pools) PoolLoad(l PoolLoad) {
+	ps.post(event{call: func() {
+		ps.onPool(l.Pool, func(p *Pool, now time.Time) { p.onLoad(&l, now) })
+	}})
+}
+
+// onPool runs f for the pool of that name, if there is one; on the main loop.
+func (ps *Pools) onPool(name string, f func(*Pool, time.Time)) {
+	if p := ps.pools[name]; p != nil {
+		now := ps.env.now()
+		f(p, now)
+		p.settle(now)
+	}
+}
+
 func cmpStrings(a, b string) int {
 	switch {
 	case a < b:

@@ -39,6 +39,7 @@ type nopLink struct{}
 func (nopLink) PoolAvailable(string, Availability) {}
 func (nopLink) WorkerReady(WorkerRef, Endpoint)    {}
 func (nopLink) WorkerDrain(WorkerRef)              {}
+func (nopLink) WorkerFail(WorkerRef, string)       {}
 func (nopLink) WorkerGone(WorkerRef)               {}
 
 // testFront is a Link that records, and answers drains at once unless it holds them.
@@ -77,6 +78,11 @@ func (f *testFront) WorkerDrain(w WorkerRef) {
 	if !f.hold {
 		f.ps.WorkerDrained(w)
 	}
+}
+
+func (f *testFront) WorkerFail(w WorkerRef, reason string) {
+	f.note("fail "+w.String(), func() { delete(f.ready, w) })
+	f.ps.WorkerHung(w, reason)
 }
 
 func (f *testFront) WorkerGone(w WorkerRef) {

@@ -12,6 +12,7 @@ type PoolStatus struct {
 	Want      PoolState      `json:"want"`            // running or stopped
 	WantCount int            `json:"want_workers"`    // configured workers
 	Ready     int            `json:"ready_workers"`   // workers in rotation
+	Waiting   int            `json:"waiting"`         // requests in the queue
 	Failures  int            `json:"failures"`        // within rapid_fail.window
 	Error     string         `json:"error,omitempty"` // why the last worker that failed did
 	Workers   []WorkerStatus `json:"workers"`         // every process, oldest first
@@ -27,6 +28,9 @@ type WorkerStatus struct {
 	Uptime   float64     `json:"uptime_s"` // seconds since Started
 	Ready    bool        `json:"was_ready"`
 	Served   bool        `json:"served"`             // completed a request
+	InFlight int         `json:"in_flight"`          // requests it holds
+	Requests uint64      `json:"requests"`           // completed
+	Errors   uint64      `json:"errors"`             // of those, answers of 500 and above; broken exchanges
 	Network  string      `json:"network,omitempty"`  // unix or tcp
 	Address  string      `json:"address,omitempty"`  // where it takes connections
 	Reason   string      `json:"reason,omitempty"`   // why it leaves
@@ -53,7 +57,7 @@ func (p *Pool) snapshot(now time.Time) PoolStatus {
 	p.pruneFailures(now)
 	s := PoolStatus{
 		Name: p.name, State: p.state, Want: p.want, WantCount: p.conf.Workers, Ready: p.ready(),
-		Failures: len(p.failures), Workers: []WorkerStatus{}, Exits: slices.Clone(p.exits),
+		Waiting: p.waiting, Failures: len(p.failures), Workers: []WorkerStatus{}, Exits: slices.Clone(p.exits),
 	}
 	slices.Reverse(s.Exits)
 	if p.lastErr != nil {
@@ -69,6 +73,7 @@ func (w *worker) snapshot(now time.Time) WorkerStatus {
 	s := WorkerStatus{
 		Name: w.ref.String(), State: w.state, PID: w.pid, Started: w.startedAt,
 		Uptime: now.Sub(w.startedAt).Seconds(), Ready: !w.readyAt.IsZero(), Served: w.served,
+		InFlight: w.traffic.inFlight, Requests: w.traffic.completed, Errors: w.traffic.errors,
 		Network: w.endpoint.Network, Address: w.endpoint.Address, Reason: w.reason, Status: w.status,
 		Output: w.pool.ps.env.lines(w.ref),
 	}

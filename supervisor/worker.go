@@ -26,6 +26,7 @@ type worker struct {
 	err       error  // why it never became a process
 	status    string // STATUS=
 
+	traffic   traffic
 	startedAt time.Time
 	readyAt   time.Time // zero if it never was
 	leftAt    time.Time // when it left starting or ready to go away; zero before
@@ -110,6 +111,7 @@ func (w *worker) start(now time.Time) {
 
 func (w *worker) rotate(e *event, now time.Time) {
 	w.readyAt, w.announced = now, true
+	w.traffic.busyAt = now
 	w.endpoint = e.endpoint
 	w.endpoint.Concurrency = w.conf.Concurrency
 	w.endpoint.PID = w.pid

@@ -159,6 +159,9 @@ func (j *job) startAnswer(r *http1.Response) bool {
 		j.fail(502, reasonProtocol, "")
 		return false
 	}
+	if r.Status >= 500 {
+		bump(&j.lane.errors)
+	}
 	j.x.FromWorker()
 	j.stage = stageRelay
 	u := j.up

@@ -42,7 +42,7 @@ func fullListener(t *testing.T) (path string, ln *net.UnixListener, fill []net.C
 func TestBacklogFull(t *testing.T) {
 	f := startFront(t, 1, Options{Timeouts: Timeouts{Connect: 100 * ms}})
 	path, ln, _ := fullListener(t)
-	if err := f.AddWorker(1, "unix", path, 4); err != nil {
+	if err := f.AddWorker(1, Endpoint{Network: "unix", Address: path, Concurrency: 4}); err != nil {
 		t.Fatal(err)
 	}
 	f.dial().get("/").wantReason("full until the time-out", 504, pipeline.WorkerTimeout)
@@ -70,7 +70,7 @@ func TestBacklogFull(t *testing.T) {
 func TestBacklogFullTakesAnother(t *testing.T) {
 	f := startFront(t, 1, Options{})
 	path, _, _ := fullListener(t)
-	if err := f.AddWorker(1, "unix", path, 4); err != nil {
+	if err := f.AddWorker(1, Endpoint{Network: "unix", Address: path, Concurrency: 4}); err != nil {
 		t.Fatal(err)
 	}
 	c := f.dial().get("/x")

@@ -177,7 +177,7 @@ func TestOverloadReset(t *testing.T) {
 
 func TestRefusedThenAnother(t *testing.T) {
 	f := startFront(t, 1, Options{})
-	if err := f.AddWorker(1, "unix", socketPath(t), 4); err != nil {
+	if err := f.AddWorker(1, Endpoint{Network: "unix", Address: socketPath(t), Concurrency: 4}); err != nil {
 		t.Fatal(err)
 	}
 	c := f.dial().get("/late")
@@ -198,7 +198,7 @@ func TestRefusedUntilQueueTimeout(t *testing.T) {
 	}
 	addr := ln.Addr().String()
 	ln.Close()
-	if err := f.AddWorker(1, "tcp", addr, 4); err != nil {
+	if err := f.AddWorker(1, Endpoint{Network: "tcp", Address: addr, Concurrency: 4}); err != nil {
 		t.Fatal(err)
 	}
 	f.dial().get("/").wantReason("refused all the time", 503, pipeline.QueueTimeout)

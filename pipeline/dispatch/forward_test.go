@@ -75,7 +75,7 @@ func TestRealServers(t *testing.T) {
 	srv := &http.Server{Handler: mux}
 	go srv.Serve(ln)
 	t.Cleanup(func() { srv.Close() })
-	if err := f.AddWorker(7, "unix", ln.Addr().String(), 8); err != nil {
+	if err := f.AddWorker(7, Endpoint{Network: "unix", Address: ln.Addr().String(), Concurrency: 8}); err != nil {
 		t.Fatal(err)
 	}
 	c := f.dial()

@@ -67,6 +67,7 @@ type front struct {
 type events struct {
 	drained, served chan uint64
 	hung, refused   chan string
+	waiting         chan string
 }
 
 func (e *events) Drained(_ string, n uint64) { e.drained <- n }
@@ -77,6 +78,7 @@ func (e *events) Served(_ string, n uint64) {
 	}
 }
 func (e *events) Hung(_ string, n uint64, d string)    { e.hung <- fmt.Sprintf("%d: %s", n, d) }
+func (e *events) Waiting(string)                       { sendMaybe(e.waiting, "") }
 func (e *events) Refused(_ string, n uint64, d string) { sendMaybe(e.refused, d) }
 
 func sendMaybe(c chan string, s string) {
@@ -97,6 +99,7 @@ func startWith(t testing.TB, loops int, o Options, app func(*Pool) pipeline.Hand
 	f := &front{t: t, told: events{
 		drained: make(chan uint64, 16), served: make(chan uint64, 16),
 		hung: make(chan string, 16), refused: make(chan string, 16),
+		waiting: make(chan string, 16),
 	}}
 	for i := range loops {
 		l, err := netpoll.New(netpoll.Config{Index: i, PlainWait: true})
@@ -386,7 +389,7 @@ func serveHello(c *workerConn) {
 
 func (f *front) add(n uint64, w *testWorker, concurrency int) {
 	f.t.Helper()
-	if err := f.AddWorker(n, "unix", w.path, concurrency); err != nil {
+	if err := f.AddWorker(n, Endpoint{Network: "unix", Address: w.path, Concurrency: concurrency}); err != nil {
 		f.t.Fatal(err)
 	}
 }

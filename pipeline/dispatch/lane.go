@@ -21,7 +21,8 @@ type lane struct {
 	silentFrom int64
 	silentDone uint32
 
-	idleCount atomic.Int32 // read by other loops: who could give a slot up
+	idleCount atomic.Int32  // read by other loops: who could give a slot up
+	errors    atomic.Uint64 // this loop's part of worker.errors
 	_         cacheLine
 }
 

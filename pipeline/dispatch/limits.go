@@ -37,13 +37,15 @@ const (
 	refusedWaitMin = 10 * time.Millisecond // a worker that refused gets nothing for so long; doubles
 	refusedWaitMax = time.Second
 
-	continueWait  = time.Second      // for a worker's 100; then the body is sent without
-	goneGrace     = time.Second      // for what a dead worker's connections still hold
-	idleKeep      = 60 * time.Second // an idle connection is closed
-	sendCheck     = time.Second      // progress of a request that is being sent is looked at so often
-	throughMin    = 4 << 10          // body pieces from here on are sent without a copy
-	jobsFreeMax   = 256              // of a shard's free list
-	headRoomBytes = 512              // what a forwarded head may have beyond the client's
+	continueWait       = time.Second      // for a worker's 100; then the body is sent without
+	goneGrace          = time.Second      // for what a dead worker's connections still hold
+	idleKeep           = 60 * time.Second // an idle connection is closed
+	sendCheck          = time.Second      // progress of a request that is being sent is looked at so often
+	throughMin         = 4 << 10          // body pieces from here on are sent without a copy
+	reportRequestsMax  = 32               // requests that are named when their worker is given up
+	reportPathBytesMax = 200              // of each one's path
+	jobsFreeMax        = 256              // of a shard's free list
+	headRoomBytes      = 512              // what a forwarded head may have beyond the client's
 
 	retryAfterBusy    = "1"  // seconds, with 503: the queue moves
 	retryAfterOffline = "10" // the pool does not

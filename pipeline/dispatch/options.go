@@ -130,7 +130,8 @@ type Events interface {
 	// Drained comes once after DrainWorker, when no request and no connection of n is left. Not when
 	// RemoveWorker comes first.
 	Drained(pool string, n uint64)
-	// Hung: n held a request for Options.HangAfter without a byte and finished nothing meanwhile.
+	// Hung: n held a request for Options.HangAfter without a byte and finished nothing meanwhile, or
+	// FailWorker was called; detail says so, and what n held.
 	// It gets no more requests, unless Options.HangOnly is set. Once, or with HangOnly at most once
 	// per HangAfter.
 	Hung(pool string, n uint64, detail string)
@@ -138,4 +139,6 @@ type Events interface {
 	Refused(pool string, n uint64, err string)
 	// Served comes once, when n has completed its first request.
 	Served(pool string, n uint64)
+	// Waiting: a request waits and no worker is in rotation. Once until one is added.
+	Waiting(pool string)
 }

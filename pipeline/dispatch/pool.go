@@ -21,10 +21,12 @@ type Pool struct {
 	shards []*shard // by Loop.Index; nil where no loop has that index
 	budget budget
 
-	mu      sync.Mutex // orders changes of workers and options
-	set     atomic.Pointer[settings]
-	avail   atomic.Uint32
-	workers atomic.Pointer[[]*worker] // in rotation or draining; replaced, never changed
+	mu    sync.Mutex // orders changes of workers and options
+	set   atomic.Pointer[settings]
+	avail atomic.Uint32
+	// demanded: Events.Waiting was called since a worker was last in rotation.
+	demanded atomic.Bool
+	workers  atomic.Pointer[[]*worker] // in rotation or draining; replaced, never changed
 
 	_       cacheLine
 	waiters atomic.Int64 // over all loops
@@ -68,39 +70,51 @@ func (p *Pool) SetAvailable(a Availability) {
 		panic("dispatch: unknown availability")
 	}
 	p.avail.Store(uint32(a))
+	p.demanded.Store(false)
 	if a != Available {
 		p.each((*shard).rejectWaiters)
 	}
 }
 
-// AddWorker puts worker n into rotation. network is "unix" or "tcp", concurrency its slots:
-// requests and connections it may hold at once, over all loops. Adding a worker that hung brings it
-// back.
-func (p *Pool) AddWorker(n uint64, network, address string, concurrency int) error {
-	a, err := netpoll.ParseAddress(network, address)
+// Endpoint is where a worker takes connections, and how many.
+type Endpoint struct {
+	Network     string        // "unix" or "tcp"
+	Address     string        // path, or host:port
+	Concurrency int           // slots: requests and connections it may hold at once, over all loops
+	SlowStart   time.Duration // until it gets its full share of requests; 0: at once
+}
+
+// AddWorker puts worker n into rotation. Adding one that hung, or that was drained, brings it back as
+// it was.
+func (p *Pool) AddWorker(n uint64, e Endpoint) error {
+	a, err := netpoll.ParseAddress(e.Network, e.Address)
 	if err != nil {
 		return fmt.Errorf("dispatch: worker %s/%d: %w", p.name, n, err)
 	}
-	if concurrency < 1 || concurrency > concurrencyMax {
+	if e.Concurrency < 1 || e.Concurrency > concurrencyMax {
 		return fmt.Errorf("dispatch: worker %s/%d: concurrency %d: not in 1 to %d",
-			p.name, n, concurrency, concurrencyMax)
+			p.name, n, e.Concurrency, concurrencyMax)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.demanded.Store(false)
 	if w := p.worker(n); w != nil {
-		if !w.state.CompareAndSwap(uint32(workerHung), uint32(workerReady)) {
+		if !w.revive() {
 			return fmt.Errorf("dispatch: worker %s/%d: added twice", p.name, n)
 		}
 		p.kick()
 		return nil
 	}
-	w := &worker{pool: p, n: n, address: a.String(), slots: int32(concurrency)}
+	w := &worker{pool: p, n: n, address: a.String(), slots: int32(e.Concurrency)}
 	w.free.Store(w.slots)
+	if w.slow = int64(e.SlowStart); w.slow > 0 {
+		w.slowFrom.Store(p.clock() + 1) // not 0, which is none
+	}
 	w.lanes = make([]lane, len(p.shards))
 	for i, s := range p.shards {
 		w.lanes[i].w, w.lanes[i].s = w, s
 		// One address per loop: x/sys encodes a sockaddr within the value, at each use.
-		w.lanes[i].address, _ = netpoll.ParseAddress(network, address) // parsed above
+		w.lanes[i].address, _ = netpoll.ParseAddress(e.Network, e.Address) // parsed above
 	}
 	workers := append(slices.Clone(*p.workers.Load()), w)
 	p.workers.Store(&workers)
@@ -140,7 +154,20 @@ func (p *Pool) RemoveWorker(n uint64) {
 	workers = slices.DeleteFunc(workers, func(x *worker) bool { return x == w })
 	p.workers.Store(&workers)
 	p.mu.Unlock()
+	p.demanded.Store(false)
 	p.each(func(s *shard) { w.lanes[s.index].gone() })
+}
+
+// FailWorker takes worker n out of rotation because it does not answer: what it holds without a byte
+// of an answer gets 504 or goes to another worker. Events.Hung follows with what it held, also for an
+// n that is not known.
+func (p *Pool) FailWorker(n uint64, reason string) {
+	p.mu.Lock()
+	w := p.worker(n)
+	p.mu.Unlock()
+	if w == nil || !p.hung(w, reason) {
+		p.first().loop.Post(func() { p.ev.Hung(p.name, n, reason) })
+	}
 }
 
 // worker finds a worker; mu is held.
@@ -153,13 +180,23 @@ func (p *Pool) worker(n uint64) *worker {
 	return nil
 }
 
-// hung takes w out of rotation. Once per hanging.
-func (p *Pool) hung(w *worker, detail string) {
+// hung takes w out of rotation and tells what it holds. Once per hanging; false when it was out
+// already.
+func (p *Pool) hung(w *worker, detail string) bool {
 	if !w.state.CompareAndSwap(uint32(workerReady), uint32(workerHung)) {
-		return
+		return false
 	}
-	p.ev.Hung(p.name, w.n, detail)
-	p.each(func(s *shard) { w.lanes[s.index].hung() })
+	r := &hangReport{worker: w, detail: detail}
+	for _, s := range p.shards {
+		if s != nil {
+			r.pending++
+		}
+	}
+	p.each(func(s *shard) {
+		r.add(&w.lanes[s.index])
+		w.lanes[s.index].hung()
+	})
+	return true
 }
 
 // first is any shard.

@@ -16,6 +16,7 @@ func (j *job) lost(consumed bool, status int, reason pipeline.Reason) {
 		return
 	}
 	w := j.lane.w
+	bump(&j.lane.errors)
 	j.detach()
 	j.deadAt = 0
 	s.retryElsewhere(j, w)
@@ -60,6 +61,9 @@ func (j *job) fail(status int, reason pipeline.Reason, retryAfter string) {
 	s, c, x := j.s, j.c, j.x
 	if j.queued {
 		s.leave(j)
+	}
+	if j.lane != nil {
+		bump(&j.lane.errors)
 	}
 	j.detach()
 	s.release(j)

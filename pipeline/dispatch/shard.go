@@ -99,6 +99,7 @@ func (s *shard) enter(j *job) {
 	j.wait(j.set.QueueTimeout)
 	s.waiting.pushBack(j)
 	s.publish()
+	p.demand()
 	s.serve()
 }
 
@@ -134,6 +135,7 @@ func (s *shard) reenter(j *job) {
 	j.wait(j.set.QueueTimeout)
 	s.waiting.pushFront(j)
 	s.publish()
+	p.demand()
 }
 
 // leave takes a waiter out of the queue.
@@ -225,7 +227,10 @@ func (s *shard) pickBut(not *worker) (l *lane, u *upstream) {
 	return nil, nil // other loops were faster; they see to us when they are done
 }
 
+// leastLoaded is the usable worker with the fewest requests. One that starts slowly counts as if it
+// had those of a full one, and gets more than its share only when no other has a slot.
 func (s *shard) leastLoaded(workers []*worker, not *worker) (best *lane) {
+	var fresh *lane
 	i, load := s.rotate, 0
 	for range workers {
 		if i++; i >= len(workers) {
@@ -236,10 +241,22 @@ func (s *shard) leastLoaded(workers []*worker, not *worker) (best *lane) {
 		if w == not || l.idle == nil && w.free.Load() <= 0 || !w.usable() {
 			continue
 		}
-		if n := w.inFlight(); best == nil || n < load {
+		n := w.inFlight()
+		if w.slowFrom.Load() != 0 {
+			if share := w.share(); n < share {
+				n = n * int(w.slots) / share
+			} else {
+				fresh = l
+				continue
+			}
+		}
+		if best == nil || n < load {
 			best, load = l, n
 			s.rotate = i
 		}
+	}
+	if best == nil {
+		return fresh
 	}
 	return best
 }
@@ -366,6 +383,13 @@ func (q *jobList) remove(j *job) {
 	}
 	j.next, j.prev = nil, nil
 	j.queued = false
+}
+
+// demand tells, once, that requests wait and no worker is in rotation.
+func (p *Pool) demand() {
+	if !p.demanded.Load() && !p.anyReady() && p.demanded.CompareAndSwap(false, true) {
+		p.ev.Waiting(p.name)
+	}
 }
 
 // clock is the pool's time in ns: one for all loops, whose own clocks begin when they do.

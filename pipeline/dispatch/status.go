@@ -28,6 +28,7 @@ type WorkerStatus struct {
 	InFlight    int
 	Connections int    // open or being opened
 	Completed   uint32 // modulo 2^32
+	Errors      uint64 // answers of 500 and above, and exchanges that broke
 }
 
 // Snapshot is the pool's status. Any goroutine; it takes no lock and does not disturb the loops.
@@ -55,7 +56,7 @@ func (p *Pool) Snapshot() Status {
 		st.Workers = append(st.Workers, WorkerStatus{
 			N: w.n, Address: w.address, State: workerStateNames[w.state.Load()],
 			Slots: int(w.slots), InFlight: w.inFlight(),
-			Connections: int(w.slots - w.free.Load()), Completed: w.done(),
+			Connections: int(w.slots - w.free.Load()), Completed: w.done(), Errors: w.errors(),
 		})
 	}
 	return st

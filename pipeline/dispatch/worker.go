@@ -26,18 +26,20 @@ type worker struct {
 	address string // for messages
 	slots   int32
 	lanes   []lane // by shard
+	slow    int64  // ns from slowFrom to the full share of requests
 
 	_    cacheLine
 	free atomic.Int32 // slots that no connection, open or being opened, has
 	// load is the requests in flight in its low 32 bits and the requests completed above them, so
 	// that a completion is one addition.
-	load    atomic.Uint64
-	state   atomic.Uint32
-	refused atomic.Int64 // pool time until which it gets no connection; 0 when it took the last
-	told    atomic.Int64 // pool time of the last complaint; 0 before
-	served  atomic.Bool
-	drained atomic.Bool // Events.Drained was called
-	_       cacheLine
+	load     atomic.Uint64
+	state    atomic.Uint32
+	refused  atomic.Int64 // pool time until which it gets no connection; 0 when it took the last
+	told     atomic.Int64 // pool time of the last complaint; 0 before
+	slowFrom atomic.Int64 // pool time at which it was added; 0: it has its full share
+	served   atomic.Bool
+	drained  atomic.Bool // Events.Drained was called
+	_        cacheLine
 }
 
 const loadDone = 1 << 32
@@ -88,10 +90,32 @@ func (w *worker) giveBack() {
 	}
 }
 
+// revive puts a worker that hung, or drains, back into rotation.
+func (w *worker) revive() bool {
+	if w.state.CompareAndSwap(uint32(workerHung), uint32(workerReady)) {
+		return true
+	}
+	if w.state.CompareAndSwap(uint32(workerDraining), uint32(workerReady)) {
+		w.drained.Store(false)
+		return true
+	}
+	return false
+}
+
+// share is how many requests a fresh worker may hold now, at least one.
+func (w *worker) share() int {
+	age := w.pool.clock() - w.slowFrom.Load()
+	if age >= w.slow {
+		w.slowFrom.Store(0)
+		return int(w.slots)
+	}
+	return max(1, int(int64(w.slots)*age/w.slow))
+}
+
 // maybeDrained reports a draining worker that has nothing left. Who drains first sets the state,
 // then looks at the slots; who gives one back does it the other way round: one of them sees both.
 func (w *worker) maybeDrained() {
-	if w.free.Load() == w.slots && w.drained.CompareAndSwap(false, true) {
+	if workerState(w.state.Load()) == workerDraining && w.free.Load() == w.slots && w.drained.CompareAndSwap(false, true) {
 		w.pool.ev.Drained(w.pool.name, w.n)
 	}
 }
@@ -110,6 +134,14 @@ func (w *worker) complain(detail string, every int64) {
 	if (last == 0 || now-last >= every) && w.told.CompareAndSwap(last, now) {
 		w.pool.ev.Hung(w.pool.name, w.n, detail)
 	}
+}
+
+// errors is the answers of 500 and above and the exchanges that broke.
+func (w *worker) errors() (n uint64) {
+	for i := range w.lanes {
+		n += w.lanes[i].errors.Load()
+	}
+	return n
 }
 
 // abandoned counts a request off that the worker did not answer.
