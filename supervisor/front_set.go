@@ -256,6 +256,7 @@ func (s *frontSet) WorkerReady(w WorkerRef, e Endpoint) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.workers[w] = e
+	delete(s.draining, w) // it goes on
 	for _, f := range s.fronts {
 		if f.queue != nil {
 			f.queue.put(kindReady, workerBody{w, f.share(e)})

@@ -133,6 +133,11 @@ func TestDrainedWhenTheLastFrontSaysSo(t *testing.T) {
 	events.want(t, "drained p/7")
 	s.drained(1, w)
 	events.wantNone(t, "answered twice")
+	s.WorkerDrain(w)
+	s.drained(0, w)
+	s.WorkerReady(w, Endpoint{Concurrency: 2})
+	s.drained(1, w)
+	events.wantNone(t, "it is back in rotation")
 }
 
 func TestLogOrdersReachFronts(t *testing.T) {
@@ -277,7 +282,7 @@ func TestSessionRefusesAnotherVersion(t *testing.T) {
 func TestWorkerSurvivesFront(t *testing.T) {
 	c := singleLoop(instanceConfig(shortDir(t), "", "127.0.0.1:0"))
 	p := config.DefaultPool("p")
-	p.Command, p.Dir, p.Workers = []string{os.Args[0]}, "", 1
+	p.Command, p.Dir, p.Workers = []string{os.Args[0]}, "", config.FixedWorkers(1)
 	p.Env.Set = map[string]string{"TEST_ROLE": "serve"}
 	c.Config.Pools = []config.Pool{p}
 	in := startInstance(t, c)
@@ -315,7 +320,7 @@ func TestCommandNotFoundEndsTheStart(t *testing.T) {
 	c := instanceConfig(shortDir(t), "", "127.0.0.1:0")
 	p := config.DefaultPool("p")
 	p.Command, p.Dir = []string{"weir-no-such-program"}, ""
-	p.Workers = 1
+	p.Workers = config.FixedWorkers(1)
 	c.Config.Pools = []config.Pool{p}
 	in := newInstance(t, c)
 	in.run()
