@@ -153,8 +153,8 @@ func (c *cli) printStatus(s *admin.Status) error {
 			seconds(time.Since(f.Started).Seconds()), f.LastExit)
 	}
 	for _, p := range s.Pools {
-		fmt.Fprintf(w, "%s\t%s\t\t\t%d/%d ready, %d failures %s\n", p.Name, p.State, p.Ready,
-			p.WantCount, p.Failures, p.Error)
+		fmt.Fprintf(w, "%s\t%s\t\t\t%d/%d ready%s, %d failures %s\n", p.Name, p.State, p.Ready,
+			p.WantCount, span(p.Min, p.Max), p.Failures, p.Error)
 		for _, k := range p.Workers {
 			fmt.Fprintf(w, "  %s\t%s\t%d\t%s\t%s%s\n", k.Name, k.State, k.PID, seconds(k.Uptime),
 				exposed(k.Network, k.Address), k.Reason)
@@ -166,6 +166,14 @@ func (c *cli) printStatus(s *admin.Status) error {
 	fmt.Fprintf(c.stdout, "\n%d requests, %d connections open\n", s.Counters["requests"],
 		s.Counters["connections_open"])
 	return nil
+}
+
+// span is what a pool's number of workers may come to, where it is not fixed.
+func span(low, high int) string {
+	if low == high {
+		return ""
+	}
+	return fmt.Sprintf(" (%d to %d)", low, high)
 }
 
 // exposed names a worker's address, and says when every local user can reach it.

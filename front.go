@@ -183,7 +183,7 @@ func connsMax(c *config.Config, s *supervisor.Snapshot) int {
 	}
 	workers := 0
 	for _, p := range c.Pools {
-		workers += int(p.Workers)
+		workers += int(p.Workers.Max)
 	}
 	free := int(min(lim.Cur, 1<<30)) - descriptorsBeside - len(s.Listeners)*s.Loops - workers*s.Loops
 	return max(free/2, connsMin)

@@ -73,7 +73,7 @@ func (p *Pool) Drain(ctx context.Context) error {
 	return p.pool.Stop(ctx)
 }
 
-// Scale changes the number of workers.
+// Scale changes the number of workers; from then on load does not.
 func (p *Pool) Scale(ctx context.Context, workers int) error {
 	if p.pool == nil {
 		return ErrNotStarted
@@ -82,7 +82,7 @@ func (p *Pool) Scale(ctx context.Context, workers int) error {
 		return fmt.Errorf("weir: pool %s: scale to %d: want at least 1", p.config.Name, workers)
 	}
 	c := p.config
-	c.Workers = workers
+	c.Workers, c.Scale = workers, supervisor.Scaling{}
 	if err := p.pool.Apply(ctx, c); err != nil {
 		return err
 	}

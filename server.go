@@ -221,7 +221,7 @@ func (s *Server) startPools(ctx context.Context) error {
 		link[p.config.Name] = p
 	}
 	pools, err := supervisor.NewPools(supervisor.PoolsOptions{
-		Link: link, Logger: s.Logger, RuntimeDir: dir,
+		Link: link, Logger: s.Logger, RuntimeDir: dir, Starts: max(2, 2*runtime.GOMAXPROCS(0)),
 	})
 	if err != nil {
 		return err

@@ -79,6 +79,7 @@ func (p *Pool) apply(c PoolConfig, now time.Time) *waiter {
 	d := c.withDefaults()
 	old := p.conf
 	p.conf = &d
+	before := p.target
 	if p.want != PoolRunning {
 		return &waiter{done: func() bool { return true }, fail: func() error { return nil }}
 	}
@@ -100,8 +101,9 @@ func (p *Pool) apply(c PoolConfig, now time.Time) *waiter {
 			p.event(evPoolStart, now)
 		}
 	}
+	p.retarget(old, now)
 	p.maintain(now)
-	grows := d.Workers > old.Workers
+	grows := p.target > before
 	up := func() bool { return p.noneOf(gone) && (!grows && len(gone) == 0 || p.filled()) }
 	return &waiter{rep: true, fail: p.changeFailed, done: up}
 }
@@ -109,7 +111,7 @@ func (p *Pool) apply(c PoolConfig, now time.Time) *waiter {
 // filled reports whether every slot has a ready worker.
 func (p *Pool) filled() bool {
 	for _, s := range p.slots {
-		if s.cur.w == nil || s.cur.w.state != WorkerReady {
+		if w := s.cur.w; w == nil || w.state != WorkerReady && !w.state.parked() {
 			return false
 		}
 	}
@@ -138,6 +140,9 @@ func (p *Pool) manual() (manual bool) {
 // settle is what follows every event: slots are maintained, an emptied pool is closed, waiters told.
 func (p *Pool) settle(now time.Time) {
 	p.maintain(now)
+	if p.state == PoolStarting && p.want == PoolRunning && p.rests() {
+		p.event(evPoolRest, now)
+	}
 	if p.want == PoolStopped && p.state != PoolStopped && len(p.workers) == 0 {
 		p.event(evPoolEmpty, now)
 	}
@@ -168,6 +173,9 @@ func (p *Pool) advance(now time.Time) {
 	if !p.probeAt.IsZero() && !now.Before(p.probeAt) {
 		p.event(evPoolProbe, now)
 	}
+	if f := &p.fleet; !f.lookAt.IsZero() && !now.Before(f.lookAt) {
+		p.rescale(now)
+	}
 	p.settle(now)
 }
 
@@ -180,11 +188,12 @@ func (p *Pool) next() time.Time {
 	if p.want != PoolRunning || p.state == PoolFailed {
 		return at
 	}
+	at = earlier(earlier(at, p.fleet.lookAt), p.fleet.idleAt)
 	for _, s := range p.slots {
-		if s.cur.w == nil {
+		if s.cur.w == nil && !p.ps.starts.waits(&s.cur) {
 			at = earlier(at, s.cur.at)
 		}
-		if s.stale != "" && s.next.w == nil {
+		if s.stale != "" && s.next.w == nil && !p.ps.starts.waits(&s.next) {
 			at = earlier(at, s.next.at)
 		}
 	}

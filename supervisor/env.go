@@ -16,6 +16,13 @@ type env interface {
 	examine(w WorkerRef)
 	// recheck probes a ready worker's endpoint: evUnserving if it refuses.
 	recheck(w WorkerRef, e Endpoint)
+	// suspend stops w's group and gives its memory back as far as the kernel allows.
+	suspend(w WorkerRef)
+	// resume lets it go on.
+	resume(w WorkerRef)
+	// rss is w's resident memory in bytes; 0 where it is not known.
+	rss(w WorkerRef) uint64
+	memory() memoryView
 	// lines are the last lines of w's output, oldest first.
 	lines(w WorkerRef) []string
 	// forget gives back what belongs to w: its directory, its port. Its process is gone.
@@ -32,7 +39,7 @@ type event struct {
 	pid      int        // evSpawned
 	endpoint Endpoint   // evReady
 	err      error      // evSpawnFailed
-	text     string     // why: evExamined, evHung, evRefused, evDrain, evKill
+	text     string     // why: evExamined, evHung, evRefused, evDrain, evKill, evSuspend, evWake
 	exit     ExitStatus // evExited
 	status   *string    // STATUS=, with any kind
 	call     func()     // an API call to run on the loop instead

@@ -15,6 +15,8 @@ import (
 type fakeEnv struct {
 	t     time.Time
 	calls []string
+	mem   memoryView
+	size  map[uint64]uint64 // resident bytes by worker
 }
 
 func (f *fakeEnv) note(format string, a ...any) { f.calls = append(f.calls, fmt.Sprintf(format, a...)) }
@@ -25,6 +27,10 @@ func (f *fakeEnv) spawn(w WorkerRef, _ *PoolConfig)     { f.note("spawn %d", w.N
 func (f *fakeEnv) examine(w WorkerRef)                  { f.note("examine %d", w.N) }
 func (f *fakeEnv) recheck(w WorkerRef, _ Endpoint)      { f.note("recheck %d", w.N) }
 func (f *fakeEnv) lines(WorkerRef) []string             { return nil }
+func (f *fakeEnv) suspend(w WorkerRef)                  { f.note("suspend %d", w.N) }
+func (f *fakeEnv) resume(w WorkerRef)                   { f.note("resume %d", w.N) }
+func (f *fakeEnv) rss(w WorkerRef) uint64               { return f.size[w.N] }
+func (f *fakeEnv) memory() memoryView                   { return f.mem }
 func (f *fakeEnv) forget(w WorkerRef)                   { f.note("forget %d", w.N) }
 func (f *fakeEnv) signal(w WorkerRef, kill bool) {
 	if kill {
@@ -133,6 +139,7 @@ func (m *machine) wantState(why string, want PoolState) {
 // "state: calls"; "bug" panics.
 var workerSteps = map[WorkerState]map[workerEvent]string{
 	WorkerStarting: {
+		evSuspend: "starting", evWake: "starting",
 		evSpawned: "starting", evSpawnFailed: "gone: forget 1", evReady: "ready: ready 1 8",
 		evReadyLate: "starting: examine 1", evExamined: "stopping: SIGKILL 1",
 		evStopNotice: "stopping: SIGTERM 1", evServed: "starting", evRefused: "starting",
@@ -141,6 +148,7 @@ var workerSteps = map[WorkerState]map[workerEvent]string{
 		evKill: "stopping: SIGKILL 1", evExited: "gone: forget 1",
 	},
 	WorkerReady: {
+		evSuspend: "suspending: drain 1", evWake: "ready",
 		evSpawned: "bug", evSpawnFailed: "bug", evReady: "ready", evReadyLate: "bug",
 		evExamined: "ready", evStopNotice: "draining: drain 1", evServed: "ready",
 		evRefused: "ready: recheck 1", evUnserving: "stopping: drain 1, SIGTERM 1",
@@ -148,7 +156,26 @@ var workerSteps = map[WorkerState]map[workerEvent]string{
 		evDrainLate: "bug", evStopLate: "bug", evKillLate: "bug",
 		evKill: "stopping: drain 1, SIGKILL 1", evExited: "gone: gone 1, forget 1",
 	},
+	WorkerSuspending: {
+		evSuspend: "suspending", evWake: "ready: resume 1, ready 1 8",
+		evSpawned: "bug", evSpawnFailed: "bug", evReady: "suspending", evReadyLate: "bug",
+		evExamined: "suspending", evStopNotice: "draining", evServed: "suspending",
+		evRefused: "suspending", evUnserving: "stopping: SIGTERM 1", evHung: "stopping: SIGTERM 1",
+		evDrain: "draining", evDrained: "suspended: suspend 1",
+		evDrainLate: "bug", evStopLate: "bug", evKillLate: "bug",
+		evKill: "stopping: SIGKILL 1", evExited: "gone: gone 1, forget 1",
+	},
+	WorkerSuspended: {
+		evSuspend: "suspended", evWake: "ready: resume 1, ready 1 8",
+		evSpawned: "bug", evSpawnFailed: "bug", evReady: "suspended", evReadyLate: "bug",
+		evExamined: "suspended", evStopNotice: "stopping: resume 1, SIGTERM 1",
+		evServed: "suspended", evRefused: "suspended", evUnserving: "suspended",
+		evHung: "suspended", evDrain: "stopping: resume 1, SIGTERM 1", evDrained: "suspended",
+		evDrainLate: "bug", evStopLate: "bug", evKillLate: "bug",
+		evKill: "stopping: SIGKILL 1", evExited: "gone: gone 1, forget 1",
+	},
 	WorkerDraining: {
+		evSuspend: "draining", evWake: "draining",
 		evSpawned: "bug", evSpawnFailed: "bug", evReady: "draining", evReadyLate: "bug",
 		evExamined: "draining", evStopNotice: "draining", evServed: "draining",
 		evRefused: "draining", evUnserving: "draining", evHung: "stopping: SIGTERM 1",
@@ -157,6 +184,7 @@ var workerSteps = map[WorkerState]map[workerEvent]string{
 		evKill: "stopping: SIGKILL 1", evExited: "gone: gone 1, forget 1",
 	},
 	WorkerStopping: {
+		evSuspend: "stopping", evWake: "stopping",
 		evSpawned: "stopping: SIGTERM 1", evSpawnFailed: "gone: forget 1", evReady: "stopping",
 		evReadyLate: "bug", evExamined: "stopping", evStopNotice: "stopping",
 		evServed: "stopping", evRefused: "stopping", evUnserving: "stopping", evHung: "stopping",
@@ -165,6 +193,7 @@ var workerSteps = map[WorkerState]map[workerEvent]string{
 		evKill: "stopping: SIGKILL 1", evExited: "gone: gone 1, forget 1",
 	},
 	WorkerGone: {
+		evSuspend: "gone", evWake: "gone",
 		evSpawned: "bug", evSpawnFailed: "bug", evReady: "gone", evReadyLate: "bug",
 		evExamined: "gone", evStopNotice: "gone", evServed: "gone", evRefused: "gone",
 		evUnserving: "gone", evHung: "gone", evDrain: "gone", evDrained: "gone",
@@ -173,7 +202,14 @@ var workerSteps = map[WorkerState]map[workerEvent]string{
 }
 
 func TestWorkerTable(t *testing.T) {
-	path := []workerEvent{evReady, evDrain, evDrained, evExited} // from state to state
+	ways := [workerStateCount][]workerEvent{
+		WorkerReady:      {evReady},
+		WorkerSuspending: {evReady, evSuspend},
+		WorkerSuspended:  {evReady, evSuspend, evDrained},
+		WorkerDraining:   {evReady, evDrain},
+		WorkerStopping:   {evReady, evDrain, evDrained},
+		WorkerGone:       {evReady, evDrain, evDrained, evExited},
+	}
 	for s := range workerStateCount {
 		for e := range workerEventCount {
 			want, ok := workerSteps[s][e]
@@ -183,7 +219,7 @@ func TestWorkerTable(t *testing.T) {
 			}
 			m := started(t, func(c *PoolConfig) { c.RapidFail.Failures = config.CountOff })
 			w := m.p.workers[1]
-			way := path[:s]
+			way := ways[s]
 			if s == WorkerStopping && (e == evSpawnFailed || e == evSpawned) {
 				way = []workerEvent{evDrain} // it was never ready
 			}
@@ -219,21 +255,25 @@ func stepOf(m *machine, w *worker, e workerEvent) (got string) {
 // poolSteps is the pool's table as behaviour, in the form of workerSteps.
 var poolSteps = map[PoolState]map[poolEvent]string{
 	PoolStopped: {
+		evPoolRest:  "stopped",
 		evPoolStart: "starting: available, spawn 1", evPoolStop: "stopped", evPoolUp: "stopped",
 		evPoolDown: "stopped", evPoolRapid: "stopped", evPoolProbe: "stopped",
 		evPoolEmpty: "stopped",
 	},
 	PoolStarting: {
+		evPoolRest:  "running",
 		evPoolStart: "starting", evPoolStop: "starting: stopped, SIGTERM 1", evPoolUp: "running",
 		evPoolDown: "starting", evPoolRapid: "failed: failed", evPoolProbe: "starting",
 		evPoolEmpty: "stopped",
 	},
 	PoolRunning: {
+		evPoolRest:  "running",
 		evPoolStart: "running", evPoolStop: "starting: stopped, drain 1", evPoolUp: "running",
 		evPoolDown: "starting", evPoolRapid: "failed: failed", evPoolProbe: "running",
 		evPoolEmpty: "stopped",
 	},
 	PoolFailed: {
+		evPoolRest:  "failed",
 		evPoolStart: "starting: available, spawn 2", evPoolStop: "stopped: stopped",
 		evPoolUp: "running: available, spawn 2", evPoolDown: "failed", evPoolRapid: "failed",
 		evPoolProbe: "failed: spawn 2", evPoolEmpty: "stopped",

@@ -12,6 +12,8 @@ const (
 	// sockaddr_un.sun_path holds 108 bytes with the final NUL (104 on BSD: see socketPathBytesMax).
 	runtimeDirHint = "choose a shorter --runtime-dir"
 
+	probeHost = "localhost" // Host of requests to workers that name none
+
 	inboxEventsMax = 1 << 16 // events that wait for the main loop; beyond it hints are dropped
 
 	exitsKept     = 10   // last exits that Status shows per pool
@@ -43,13 +45,21 @@ const (
 	killPatience    = 5 * time.Second  // from SIGKILL to the complaint that the worker is still there
 	killPatienceMax = 5 * time.Minute  // the complaint is repeated at doubling intervals up to this
 
+	scaleAgain    = 500 * time.Millisecond // between looks at a load that no report tells of; > two reports
+	parkPatience  = 10 * time.Second       // for a worker to be drained that is to be suspended
+	pressureEvery = 5 * time.Second        // between samples of memory pressure
+
 	probeIntervalMin     = time.Millisecond
 	probeIntervalMax     = 20 * time.Millisecond
 	probeDialTimeout     = 200 * time.Millisecond
 	probeForeignInterval = 200 * time.Millisecond // while another process holds PORT
-	inheritBacklog       = 4096                   // of an inherited socket; at most somaxconn
-	familyDepthMax       = 64                     // generations from a worker to who listens for it
-	inheritReadyAfter    = time.Second            // a worker with an inherited socket counts as ready then
+	probeAskInterval     = 50 * time.Millisecond  // between the requests of an HTTP probe
+	probeAnswerTimeout   = 2 * time.Second
+	warmupTimeoutMax     = 5 * time.Minute // of a warm-up request whose own bound is off
+	answerBytesMax       = 16 << 20        // read of an answer to a probe or a warm-up request
+	inheritBacklog       = 4096            // of an inherited socket; at most somaxconn
+	familyDepthMax       = 64              // generations from a worker to who listens for it
+	inheritReadyAfter    = time.Second     // a worker with an inherited socket counts as ready then
 
 	spawnTimeout       = 10 * time.Second // from fork to exec of the worker's program
 	statusPipeBytesMax = 4 << 10          // the spawn helper's report
@@ -64,4 +74,7 @@ const (
 	defaultStopTimeout       = 30 * time.Second
 	defaultRapidFailFailures = 5
 	defaultRapidFailWindow   = 5 * time.Minute
+	defaultScaleWait         = 100 * time.Millisecond
+	defaultScaleBusy         = 80 // percent
+	defaultScaleCooldown     = 10 * time.Second
 )

@@ -25,8 +25,17 @@ func (p *Pool) onLoad(l *PoolLoad, now time.Time) {
 		t.inFlight = at.InFlight
 		t.completed += at.Completed
 		t.errors += at.Errors
+		if t.busyAt == now && p.fleet.busyAt.Before(now) {
+			p.fleet.busyAt = now
+		}
 	}
+	if p.waiting > 0 {
+		p.demand(now)
+	}
+	p.rescale(now)
 }
 
 // onWaits: a request waits and no worker is in rotation.
-func (p *Pool) onWaits(now time.Time) { p.waiting = max(p.waiting, 1) }
+func (p *Pool) onWaits(now time.Time) {
+	p.demand(now)
+}

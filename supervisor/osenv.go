@@ -21,6 +21,8 @@ type osEnv struct {
 	sink       *sink
 	orphans    *orphanSweeper // nil in library mode
 
+	pageOutOnce sync.Once // the warning that it cannot be done
+
 	running sync.WaitGroup
 	mu      sync.Mutex
 	procs   map[WorkerRef]*process // guarded by mu

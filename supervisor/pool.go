@@ -43,6 +43,8 @@ type Pool struct {
 	waiters  []*waiter
 	waiting  int           // requests that wait for a slot, as fronts last said
 	oldest   time.Duration // how long the oldest of them had waited
+	target   int           // workers wanted; see setTarget
+	fleet    fleet
 }
 
 // waiter is an API call that waits for something to become true.
@@ -74,7 +76,7 @@ func (p *Pool) WaitReady(ctx context.Context) error {
 
 func (p *Pool) readyWaiter() *waiter {
 	return &waiter{
-		done: func() bool { return p.ready() > 0 },
+		done: func() bool { return p.ready() > 0 || p.rests() },
 		fail: func() error {
 			switch {
 			case p.state == PoolFailed:

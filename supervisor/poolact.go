@@ -54,6 +54,7 @@ func (p *Pool) open(from PoolState) {
 	p.want, p.removed = PoolRunning, false
 	p.failures, p.lastErr = nil, nil
 	p.probes, p.probeAt = 0, time.Time{}
+	p.target, p.fleet = p.conf.initial(), fleet{}
 	p.resetBackoff()
 	p.ps.opts.Link.PoolAvailable(p.name, Available)
 }
@@ -127,9 +128,16 @@ func (p *Pool) planProbe(now time.Time) {
 // probe starts the one worker that a failed pool tries.
 func (p *Pool) probe(now time.Time) {
 	p.probeAt = time.Time{}
+	if p.ps.starts.full() { // others start: a moment later
+		p.probeAt = now.Add(p.ps.env.jitter(backoffMin))
+		return
+	}
+	p.target = max(p.target, 1)
 	p.resize(now)
 	if s := p.slots[0]; s.cur.w == nil {
+		p.ps.starts.held++
 		s.cur.w = p.spawn(now)
+		s.cur.w.permit = true
 	}
 }
 

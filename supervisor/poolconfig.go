@@ -21,11 +21,15 @@ type PoolConfig struct {
 	User    string            // USER[:GROUP]; "" is PoolsOptions.User
 	Socket  config.Socket     // "" is SocketPath
 	Start   config.Start      // "" is StartAlways
-	Workers int               // 0 is 1
-	Ready   config.Ready      // probe "" is connect; timeout 0 is 90 s
+	Workers int               // 0 is 1; while Scale has no Max
+	Scale   Scaling           // zero: the number of workers is Workers
+	Ready   config.Ready      // probe zero is connect; timeout 0 is 90 s
+	Warmup  []config.Warmup   // asked of a ready worker before it is in rotation
+	Idle    config.Idle       // after 0 or off: never
 	Hang    config.HangAction // "" is kill
 
 	Concurrency int              // slots per worker, told to the front; 0 is 64
+	SlowStart   config.Duration  // until a fresh worker has its full share; 0 or off: at once
 	RapidFail   config.RapidFail // failures 0 is 5, off is none; window 0 is 5 m; then "" is retry
 	StopTimeout config.Duration  // SIGTERM to SIGKILL, and the longest wait for a drain; 0 is 30 s
 	Output      config.Output    // format "" is prefixed; lines 0 is 10 000/s
@@ -36,8 +40,8 @@ type PoolConfig struct {
 func PoolConfigFrom(c *config.Pool, self []string) PoolConfig {
 	p := PoolConfig{
 		Name: c.Name, Command: c.Command, Program: c.Program, Dir: c.Dir, Env: &c.Env,
-		Socket: c.Socket, Start: c.Start, Workers: int(c.Workers), Ready: c.Ready,
-		Hang: c.Hang.Action, Concurrency: c.Concurrency, RapidFail: c.RapidFail,
+		Socket: c.Socket, Start: c.Start, Scale: scalingFrom(c), Ready: c.Ready, Warmup: c.Warmup,
+		SlowStart: c.SlowStart, Idle: c.Idle, Hang: c.Hang.Action, Concurrency: c.Concurrency, RapidFail: c.RapidFail,
 		StopTimeout: c.StopTimeout, Output: c.Output,
 	}
 	if len(c.Command) == 0 {
@@ -51,6 +55,8 @@ func (c PoolConfig) withDefaults() PoolConfig {
 	setDefault(&c.Socket, config.SocketPath)
 	setDefault(&c.Start, config.StartAlways)
 	setDefault(&c.Workers, defaultWorkers)
+	c.Scale = c.Scale.withDefaults()
+	setDefault(&c.Idle.Action, config.IdleTerminate)
 	setDefault(&c.Ready.Probe, config.ProbeConnect)
 	setDefault(&c.Ready.Timeout, config.Duration(defaultReadyTimeout))
 	setDefault(&c.Hang, config.HangKill)
@@ -86,6 +92,8 @@ func (c *PoolConfig) validate() error {
 	case c.Workers < 0 || c.Workers > poolWorkersMax:
 		return fmt.Errorf("supervisor: pool %s: workers: %d is not in 1-%d", c.Name, c.Workers,
 			poolWorkersMax)
+	case c.Scale.invalid() != "":
+		return fmt.Errorf("supervisor: pool %s: scale: %s", c.Name, c.Scale.invalid())
 	case c.Concurrency < 0:
 		return fmt.Errorf("supervisor: pool %s: concurrency: %d is below 1", c.Name, c.Concurrency)
 	}

@@ -19,6 +19,7 @@ type PoolsOptions struct {
 	Output     io.Writer    // what workers print; nil is os.Stderr
 	User       string       // USER[:GROUP] of pools that name none; "" is the invoking user
 	FrontUser  string       // USER[:GROUP] of the front, which must reach the sockets; "" likewise
+	Starts     int          // workers of all pools that may be starting at once; 0: no bound
 	NoFile     *[2]uint64   // RLIMIT_NOFILE (soft, hard) of workers; nil is what this process started with
 
 	// Process is true in the supervisor process and false in a library: orphaned descendants of
@@ -43,7 +44,12 @@ type Pools struct {
 	inbox   []event // guarded by mu
 	refused map[WorkerRef]struct{}
 	closing bool
-	pools   map[string]*Pool // written on the loop, under mu
+
+	// What follows is owned by the main loop.
+	starts   starts
+	pressure pressure
+	blind    bool             // memory cannot be looked at: said
+	pools    map[string]*Pool // written on the loop, under mu
 }
 
 var _ LinkEvents = (*Pools)(nil)
@@ -67,7 +73,7 @@ func NewPools(o PoolsOptions) (*Pools, error) {
 func newPools(o PoolsOptions) *Pools {
 	ps := &Pools{
 		opts: o, log: o.Logger, wake: make(chan struct{}, 1), done: make(chan struct{}),
-		free: func() {}, refused: map[WorkerRef]struct{}{}, pools: map[string]*Pool{},
+		starts: starts{max: o.Starts}, free: func() {}, refused: map[WorkerRef]struct{}{}, pools: map[string]*Pool{},
 	}
 	if ps.log == nil {
 		ps.log = slog.New(slog.DiscardHandler)
@@ -211,7 +217,7 @@ func (ps *Pools) announce(l Link) {
 			switch w := p.workers[n]; {
 			case w.state == WorkerReady:
 				l.WorkerReady(w.ref, w.endpoint)
-			case w.state == WorkerDraining:
+			case w.state == WorkerDraining, w.state == WorkerSuspending:
 				l.WorkerDrain(w.ref)
 			}
 		}

@@ -94,6 +94,7 @@ func (ps *Pools) turn(events []event) {
 	for _, p := range ps.pools {
 		p.advance(now)
 	}
+	ps.serveLine(now)
 }
 
 // dispatch brings e to its worker. A worker that is gone has no events any more: fronts may be late.

@@ -9,7 +9,7 @@ type PoolState uint8
 const (
 	PoolStopped  PoolState = iota // no worker; 503 AppShutdown
 	PoolStarting                  // no worker ready yet, or none any more; requests queue
-	PoolRunning                   // at least one worker ready
+	PoolRunning                   // at least one worker ready, or none wanted until a request waits
 	PoolFailed                    // rapid-fail protection: 503 AppOffline; left by a ready worker
 	poolStateCount
 )
@@ -30,6 +30,7 @@ const (
 	evPoolStop                   // asked to stop
 	evPoolUp                     // a worker became ready
 	evPoolDown                   // the last ready worker left rotation
+	evPoolRest                   // no worker is in rotation, and none is wanted there
 	evPoolRapid                  // rapid_fail's count is reached and no worker is ready
 	evPoolProbe                  // clock: time for a half-open probe
 	evPoolEmpty                  // the last worker's process is gone while the pool should stop
@@ -37,7 +38,8 @@ const (
 )
 
 var poolEventNames = [poolEventCount]string{
-	"start", "stop", "worker ready", "no worker ready", "rapid fail", "half-open probe", "empty",
+	"start", "stop", "worker ready", "no worker ready", "no worker wanted",
+	"rapid fail", "half-open probe", "empty",
 }
 
 func (e poolEvent) String() string { return poolEventNames[e] }
@@ -69,6 +71,7 @@ var poolTable = [poolStateCount][poolEventCount]poolStep{
 		evPoolStop:  {poolIgnore, PoolStopped},
 		evPoolUp:    {poolIgnore, PoolStopped},
 		evPoolDown:  {poolIgnore, PoolStopped},
+		evPoolRest:  {poolIgnore, PoolStopped},
 		evPoolRapid: {poolIgnore, PoolStopped},
 		evPoolProbe: {poolIgnore, PoolStopped},
 		evPoolEmpty: {poolClosed, PoolStopped},
@@ -78,6 +81,7 @@ var poolTable = [poolStateCount][poolEventCount]poolStep{
 		evPoolStop:  {poolRetire, PoolStarting},
 		evPoolUp:    {poolIgnore, PoolRunning},
 		evPoolDown:  {poolIgnore, PoolStarting},
+		evPoolRest:  {poolIgnore, PoolRunning},
 		evPoolRapid: {poolOffline, PoolFailed},
 		evPoolProbe: {poolIgnore, PoolStarting},
 		evPoolEmpty: {poolClosed, PoolStopped},
@@ -87,6 +91,7 @@ var poolTable = [poolStateCount][poolEventCount]poolStep{
 		evPoolStop:  {poolRetire, PoolRunning},
 		evPoolUp:    {poolIgnore, PoolRunning},
 		evPoolDown:  {poolIgnore, PoolStarting},
+		evPoolRest:  {poolIgnore, PoolRunning},
 		evPoolRapid: {poolOffline, PoolFailed},
 		evPoolProbe: {poolIgnore, PoolRunning},
 		evPoolEmpty: {poolClosed, PoolStopped},
@@ -96,6 +101,7 @@ var poolTable = [poolStateCount][poolEventCount]poolStep{
 		evPoolStop:  {poolRetire, PoolFailed},
 		evPoolUp:    {poolHeal, PoolRunning},
 		evPoolDown:  {poolIgnore, PoolFailed},
+		evPoolRest:  {poolIgnore, PoolFailed},
 		evPoolRapid: {poolIgnore, PoolFailed},
 		evPoolProbe: {poolProbe, PoolFailed},
 		evPoolEmpty: {poolClosed, PoolStopped},

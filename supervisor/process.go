@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -31,8 +32,11 @@ type process struct {
 	saidOnce  sync.Once
 
 	mu     sync.Mutex
-	pid    int  // guarded by mu; 0 before fork
-	reaped bool // guarded by mu: the pid may be somebody else's
+	pid    int    // guarded by mu; 0 before fork
+	reaped bool   // guarded by mu: the pid may be somebody else's
+	stage  string // guarded by mu: what the worker's readiness waits for; "": not known
+
+	stopped atomic.Bool // by SIGSTOP
 }
 
 // run is the whole life of p; its goroutine ends with it.

@@ -21,7 +21,8 @@ import (
 // loop keeps the deadline.
 func (p *process) probe() {
 	said, interval := p.readySaid, probeIntervalMin
-	if p.conf.Ready.Probe == config.ProbeNotify {
+	asks := p.conf.Ready.Probe.Kind == config.KindHTTP
+	if p.conf.Ready.Probe.Kind == config.KindNotify {
 		select {
 		case <-said:
 			said = nil
@@ -33,8 +34,12 @@ func (p *process) probe() {
 	defer timer.Stop()
 	for {
 		e, err := p.find(said == nil)
+		if err == nil && asks {
+			err = p.answers(e)
+			interval = max(interval, probeAskInterval)
+		}
 		if err == nil {
-			p.env.post(event{worker: p.ref, kind: evReady, endpoint: e})
+			p.admit(e)
 			return
 		}
 		if errors.Is(err, errForeignPort) {
@@ -52,6 +57,15 @@ func (p *process) probe() {
 	}
 }
 
+// admit warms a ready worker up and tells of it: evReady, or evExamined if it fails.
+func (p *process) admit(e Endpoint) {
+	if err := p.warm(e); err != nil {
+		p.env.post(event{worker: p.ref, kind: evExamined, text: err.Error()})
+		return
+	}
+	p.env.post(event{worker: p.ref, kind: evReady, endpoint: e})
+}
+
 // errForeignPort: somebody else listens on PORT.
 var errForeignPort = errors.New("held by another process")
 
@@ -59,7 +73,7 @@ var errForeignPort = errors.New("held by another process")
 func (p *process) find(said bool) (Endpoint, error) {
 	at := Endpoint{Network: "unix", Address: p.contract.socket}
 	if p.contract.listen {
-		if said {
+		if said || p.conf.Ready.Probe.Kind == config.KindHTTP { // which sees more
 			return at, nil
 		}
 		return at, p.accepts()
@@ -169,13 +183,16 @@ func (p *process) hasExited() bool {
 // describe says what a worker that is not ready does instead.
 func (p *process) describe() string {
 	p.mu.Lock()
-	pid := p.pid
+	pid, stage := p.pid, p.stage
 	p.mu.Unlock()
+	if stage != "" {
+		return stage
+	}
 	if pid == 0 {
 		return "its process was not started within ready.timeout"
 	}
 	var b strings.Builder
-	if p.conf.Ready.Probe == config.ProbeNotify {
+	if p.conf.Ready.Probe.Kind == config.KindNotify {
 		select {
 		case <-p.readySaid:
 			b.WriteString("it said READY=1 but takes no connection; ")

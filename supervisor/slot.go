@@ -32,12 +32,15 @@ func (p *Pool) maintain(now time.Time) {
 	if p.want != PoolRunning || p.state == PoolFailed {
 		return
 	}
+	p.retireIdle(now)
 	p.resize(now)
 	replacing := 0
 	for _, s := range p.slots {
 		p.promote(s, now)
 		if s.cur.free(now) {
-			s.fill(p.spawn(now))
+			if w := p.spawnIn(&s.cur, now); w != nil {
+				s.fill(w)
+			}
 		}
 		if s.next.w != nil {
 			replacing++
@@ -50,22 +53,24 @@ func (p *Pool) maintain(now time.Time) {
 		if s.cur.w.state == WorkerStarting { // nobody would miss it
 			w := s.cur.w
 			s.fill(p.spawn(now))
+			s.cur.w.permit, w.permit = w.permit, false
 			p.dismiss(w, "superseded while starting", now)
 			continue
 		}
 		if replacing == 0 && s.next.free(now) {
-			s.next.w = p.spawn(now)
-			replacing++
+			if s.next.w = p.spawnIn(&s.next, now); s.next.w != nil {
+				replacing++
+			}
 		}
 	}
 }
 
-// resize makes the number of slots be the configured one.
+// resize makes the number of slots be the wanted one.
 func (p *Pool) resize(now time.Time) {
-	for len(p.slots) < p.conf.Workers {
+	for len(p.slots) < p.target {
 		p.slots = append(p.slots, &slot{})
 	}
-	for len(p.slots) > p.conf.Workers {
+	for len(p.slots) > p.target {
 		s := p.slots[len(p.slots)-1]
 		p.slots = p.slots[:len(p.slots)-1]
 		for _, w := range []*worker{s.cur.w, s.next.w} {
@@ -96,8 +101,13 @@ func (p *Pool) onWorker(w *worker, from WorkerState, now time.Time) {
 		if p.want == PoolRunning {
 			p.event(evPoolUp, now)
 		}
-	case from == WorkerReady && p.ready() == 0:
+		p.fleet.lookAt = earlier(p.fleet.lookAt, now.Add(scaleAgain))
+	case from.serving() && p.ready() == 0 && !p.rests():
 		p.event(evPoolDown, now)
+	}
+	if w.state != WorkerStarting && from == WorkerStarting && w.state != WorkerStopping ||
+		w.state == WorkerGone {
+		p.ps.starts.give(w)
 	}
 	if w.state >= WorkerDraining {
 		p.leave(w, now)
@@ -164,7 +174,7 @@ func (p *Pool) failed(w *worker, now time.Time) {
 		if p.probeAt.IsZero() && p.idle() {
 			p.reprobe(now)
 		}
-	case !limit.IsOff() && len(p.failures) >= int(limit) && p.ready() == 0:
+	case !limit.IsOff() && len(p.failures) >= int(limit) && p.ready()+p.parked() == 0:
 		p.event(evPoolRapid, now)
 	}
 }

@@ -9,8 +9,10 @@ import (
 type PoolStatus struct {
 	Name      string         `json:"name"`
 	State     PoolState      `json:"state"`
-	Want      PoolState      `json:"want"`            // running or stopped
-	WantCount int            `json:"want_workers"`    // configured workers
+	Want      PoolState      `json:"want"`         // running or stopped
+	WantCount int            `json:"want_workers"` // workers wanted now
+	Min       int            `json:"min_workers"`  // fewest and most that load may lead to
+	Max       int            `json:"max_workers"`
 	Ready     int            `json:"ready_workers"`   // workers in rotation
 	Waiting   int            `json:"waiting"`         // requests in the queue
 	Failures  int            `json:"failures"`        // within rapid_fail.window
@@ -56,9 +58,11 @@ type ExitStatus struct {
 func (p *Pool) snapshot(now time.Time) PoolStatus {
 	p.pruneFailures(now)
 	s := PoolStatus{
-		Name: p.name, State: p.state, Want: p.want, WantCount: p.conf.Workers, Ready: p.ready(),
+		Name: p.name, State: p.state, Want: p.want, WantCount: p.wanted(), Ready: p.ready(),
 		Waiting: p.waiting, Failures: len(p.failures), Workers: []WorkerStatus{}, Exits: slices.Clone(p.exits),
 	}
+	_, s.Max = p.conf.bounds()
+	s.Min = p.conf.floor()
 	slices.Reverse(s.Exits)
 	if p.lastErr != nil {
 		s.Error = p.lastErr.Error()

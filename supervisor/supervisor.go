@@ -175,7 +175,7 @@ func (s *Supervisor) open() error {
 	}
 	pools, err := NewPools(PoolsOptions{
 		Link: s.fronts, Logger: s.log, RuntimeDir: s.dir.path, Output: s.opts.Stderr, User: c.User,
-		FrontUser: c.User, Process: s.adopt, OnExit: s.poolExit,
+		FrontUser: c.User, Starts: int(c.Limits.Starts), Process: s.adopt, OnExit: s.poolExit,
 	})
 	if err != nil {
 		return err

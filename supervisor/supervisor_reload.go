@@ -69,6 +69,7 @@ func (s *Supervisor) reload(ctx context.Context) error {
 	}
 	s.log.Info("reloaded", "sites", countOf(changes.Sites), "listeners", countOf(changes.Listeners),
 		"pools", countOf(changes.Pools))
+	s.pools.SetStarts(int(next.Limits.Starts))
 	return s.pools.Apply(ctx, pools)
 }
 

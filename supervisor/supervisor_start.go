@@ -190,7 +190,7 @@ func (s *Supervisor) missing() []string {
 	}
 	s.fronts.mu.Unlock()
 	for _, p := range s.pools.Status() {
-		if p.Want == PoolRunning && p.Ready == 0 {
+		if p.Want == PoolRunning && p.Ready == 0 && p.WantCount > 0 {
 			out = append(out, fmt.Sprintf("pool %s (0/%d workers ready)", p.Name, p.WantCount))
 		}
 	}

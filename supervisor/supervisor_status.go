@@ -46,6 +46,7 @@ func (s *Supervisor) Status(ctx context.Context) admin.Status {
 func wirePool(p *PoolStatus) admin.Pool {
 	out := admin.Pool{
 		Name: p.Name, State: p.State.String(), Want: p.Want.String(), WantCount: p.WantCount,
+		Min: p.Min, Max: p.Max,
 		Ready: p.Ready, Failures: p.Failures, Error: p.Error, Workers: []admin.Worker{},
 		Exits: []admin.Exit{},
 	}

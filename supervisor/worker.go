@@ -22,6 +22,7 @@ type worker struct {
 	asked     bool // leaves by request: its exit is no failure
 	killed    bool // SIGKILL was asked for
 	drained   bool // the front was told to drain it
+	permit    bool // it counts as starting; see starts
 	reason    string
 	err       error  // why it never became a process
 	status    string // STATUS=
@@ -30,6 +31,7 @@ type worker struct {
 	startedAt time.Time
 	readyAt   time.Time // zero if it never was
 	leftAt    time.Time // when it left starting or ready to go away; zero before
+	parkedAt  time.Time // when it was last taken out of rotation to be suspended
 
 	clock    time.Time   // zero: no clock runs
 	rings    workerEvent // what happens then
@@ -41,13 +43,13 @@ type worker struct {
 func (w *worker) handle(e *event, now time.Time) {
 	from := w.state
 	t := from.step(e.kind)
-	if t.next != from && t.next != WorkerReady && w.reason == "" {
+	if t.next != from && t.next >= WorkerDraining && w.reason == "" {
 		w.reason = reasonOf(e)
 	}
 	w.state = t.next
 	if t.next != from {
 		w.clock = time.Time{}
-		if from <= WorkerReady && t.next >= WorkerDraining {
+		if from < WorkerDraining && t.next >= WorkerDraining {
 			w.leftAt = now
 		}
 	}
@@ -88,6 +90,15 @@ func (w *worker) act(do workerAction, e *event, now time.Time) {
 		} else {
 			w.term(now)
 		}
+	case actPark:
+		w.park(now)
+	case actSuspend:
+		w.pool.ps.env.suspend(w.ref)
+	case actUnpark:
+		w.unpark(now)
+	case actResumeTerm:
+		w.pool.ps.env.resume(w.ref)
+		w.term(now)
 	case actServed:
 		w.served = true
 		w.pool.onServed(w)
@@ -115,6 +126,7 @@ func (w *worker) rotate(e *event, now time.Time) {
 	w.endpoint = e.endpoint
 	w.endpoint.Concurrency = w.conf.Concurrency
 	w.endpoint.PID = w.pid
+	w.endpoint.SlowStart = w.pool.conf.SlowStart.Std()
 	w.slowAt = time.Time{}
 	w.pool.ps.opts.Link.WorkerReady(w.ref, w.endpoint)
 }
@@ -176,7 +188,7 @@ func (w *worker) advance(now time.Time) {
 		if w.state == WorkerStarting {
 			w.pool.ps.log.Warn("waiting for worker to be ready", "pool", w.ref.Pool, "worker",
 				w.ref.String(), "pid", w.pid, "for", now.Sub(w.startedAt).Round(time.Second).String(),
-				"probe", string(w.conf.Ready.Probe), "output", w.lastOutput())
+				"probe", w.conf.Ready.Probe.String(), "output", w.lastOutput())
 		}
 	}
 	if !w.clock.IsZero() && !now.Before(w.clock) {
@@ -217,7 +229,7 @@ func (w *worker) failing(from WorkerState, e *event) bool {
 	case evSpawnFailed, evExamined, evReadyLate, evUnserving, evHung, evStopLate:
 		return true
 	case evExited:
-		return !w.asked && from <= WorkerReady
+		return !w.asked && from < WorkerDraining
 	}
 	return false
 }

@@ -2,23 +2,34 @@ package supervisor
 
 import "fmt"
 
-// WorkerState is where a worker is in its life. States only move down this list.
+// WorkerState is where a worker is in its life. States only move down this list, but that a suspended
+// worker may become ready again.
 type WorkerState uint8
 
 // Worker states: what a worker gets, and how it leaves.
 const (
-	WorkerStarting WorkerState = iota // no requests yet; leaves by ready, exit, deadline
-	WorkerReady                       // in rotation; leaves by drain, hang, exit
-	WorkerDraining                    // finishes what it has; leaves by drained, deadline, exit
-	WorkerStopping                    // has been signalled; leaves by exit alone
-	WorkerGone                        // its process has been reaped
+	WorkerStarting   WorkerState = iota // no requests yet; leaves by ready, exit, deadline
+	WorkerReady                         // in rotation; leaves by drain, hang, exit
+	WorkerSuspending                    // idle: out of rotation, and suspended once drained
+	WorkerSuspended                     // stopped and paged out; leaves by wake, drain, exit
+	WorkerDraining                      // finishes what it has; leaves by drained, deadline, exit
+	WorkerStopping                      // has been signalled; leaves by exit alone
+	WorkerGone                          // its process has been reaped
 	workerStateCount
 )
 
-var workerStateNames = [workerStateCount]string{"starting", "ready", "draining", "stopping", "gone"}
+var workerStateNames = [workerStateCount]string{
+	"starting", "ready", "suspending", "suspended", "draining", "stopping", "gone",
+}
 
 // String is the state's name in logs and status.
 func (s WorkerState) String() string { return workerStateNames[s] }
+
+// parked: out of rotation, but alive and wanted.
+func (s WorkerState) parked() bool { return s == WorkerSuspending || s == WorkerSuspended }
+
+// serving: it takes requests, or is there to be woken for them.
+func (s WorkerState) serving() bool { return s == WorkerReady || s.parked() }
 
 // MarshalText is String.
 func (s WorkerState) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
@@ -37,6 +48,8 @@ const (
 	evRefused                        // the front's connection attempt was refused
 	evUnserving                      // and a probe of ours as well
 	evHung                           // hang rule, action kill
+	evSuspend                        // idle for long enough
+	evWake                           // a request waits
 	evDrain                          // asked to leave: stop, recycle, fewer workers, new configuration
 	evDrained                        // the front holds nothing of it any more
 	evDrainLate                      // clock: the drain deadline
@@ -49,7 +62,7 @@ const (
 
 var workerEventNames = [workerEventCount]string{
 	"spawned", "spawn failed", "ready", "ready deadline", "examined", "STOPPING=1", "served", "refused",
-	"unserving", "hung", "drain", "drained", "drain deadline", "stop deadline", "kill deadline", "kill",
+	"unserving", "hung", "idle", "wake", "drain", "drained", "drain deadline", "stop deadline", "kill deadline", "kill",
 	"exited",
 }
 
@@ -59,21 +72,25 @@ func (e workerEvent) String() string { return workerEventNames[e] }
 type workerAction uint8
 
 const (
-	actIgnore    workerAction = iota
-	actBug                    // cannot happen: panic
-	actBegin                  // note the pid
-	actFail                   // no process: a failure
-	actRotate                 // tell the front; a replacement retires its predecessor
-	actExamine                // find out what it listens on
-	actKill                   // SIGKILL to the group
-	actDrain                  // tell the front to finish
-	actDrainTerm              // tell the front, and SIGTERM without waiting
-	actTerm                   // SIGTERM
-	actLateSpawn              // it was asked to leave before it was there: signal it now
-	actServed                 // deaths are not failures to start any more
-	actRecheck                // probe the endpoint
-	actComplain               // log that SIGKILL did not help
-	actReap                   // account for the death
+	actIgnore     workerAction = iota
+	actBug                     // cannot happen: panic
+	actBegin                   // note the pid
+	actFail                    // no process: a failure
+	actRotate                  // tell the front; a replacement retires its predecessor
+	actExamine                 // find out what it listens on
+	actKill                    // SIGKILL to the group
+	actDrain                   // tell the front to finish
+	actDrainTerm               // tell the front, and SIGTERM without waiting
+	actTerm                    // SIGTERM
+	actLateSpawn               // it was asked to leave before it was there: signal it now
+	actPark                    // tell the front to finish, to suspend it then
+	actSuspend                 // SIGSTOP to the group, page it out
+	actUnpark                  // SIGCONT, tell the front
+	actResumeTerm              // SIGCONT and SIGTERM
+	actServed                  // deaths are not failures to start any more
+	actRecheck                 // probe the endpoint
+	actComplain                // log that SIGKILL did not help
+	actReap                    // account for the death
 )
 
 // workerStep is one entry of the table: do the action, be in next.
@@ -96,6 +113,8 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evRefused:     {actIgnore, WorkerStarting},
 		evUnserving:   {actIgnore, WorkerStarting},
 		evHung:        {actIgnore, WorkerStarting},
+		evSuspend:     {actIgnore, WorkerStarting},
+		evWake:        {actIgnore, WorkerStarting},
 		evDrain:       {actTerm, WorkerStopping},
 		evDrained:     {actIgnore, WorkerStarting},
 		evDrainLate:   {actBug, WorkerStarting},
@@ -115,11 +134,55 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evRefused:     {actRecheck, WorkerReady},
 		evUnserving:   {actDrainTerm, WorkerStopping},
 		evHung:        {actDrainTerm, WorkerStopping},
+		evSuspend:     {actPark, WorkerSuspending},
+		evWake:        {actIgnore, WorkerReady},
 		evDrain:       {actDrain, WorkerDraining},
 		evDrained:     {actIgnore, WorkerReady},
 		evDrainLate:   {actBug, WorkerReady},
 		evStopLate:    {actBug, WorkerReady},
 		evKillLate:    {actBug, WorkerReady},
+		evKill:        {actKill, WorkerStopping},
+		evExited:      {actReap, WorkerGone},
+	},
+	WorkerSuspending: {
+		evSpawned:     {actBug, WorkerSuspending},
+		evSpawnFailed: {actBug, WorkerSuspending},
+		evReady:       {actIgnore, WorkerSuspending},
+		evReadyLate:   {actBug, WorkerSuspending},
+		evExamined:    {actIgnore, WorkerSuspending},
+		evStopNotice:  {actDrain, WorkerDraining},
+		evServed:      {actServed, WorkerSuspending},
+		evRefused:     {actIgnore, WorkerSuspending},
+		evUnserving:   {actTerm, WorkerStopping},
+		evHung:        {actTerm, WorkerStopping},
+		evSuspend:     {actIgnore, WorkerSuspending},
+		evWake:        {actUnpark, WorkerReady},
+		evDrain:       {actDrain, WorkerDraining},
+		evDrained:     {actSuspend, WorkerSuspended},
+		evDrainLate:   {actBug, WorkerSuspending},
+		evStopLate:    {actBug, WorkerSuspending},
+		evKillLate:    {actBug, WorkerSuspending},
+		evKill:        {actKill, WorkerStopping},
+		evExited:      {actReap, WorkerGone},
+	},
+	WorkerSuspended: {
+		evSpawned:     {actBug, WorkerSuspended},
+		evSpawnFailed: {actBug, WorkerSuspended},
+		evReady:       {actIgnore, WorkerSuspended},
+		evReadyLate:   {actBug, WorkerSuspended},
+		evExamined:    {actIgnore, WorkerSuspended},
+		evStopNotice:  {actResumeTerm, WorkerStopping},
+		evServed:      {actServed, WorkerSuspended},
+		evRefused:     {actIgnore, WorkerSuspended},
+		evUnserving:   {actIgnore, WorkerSuspended},
+		evHung:        {actIgnore, WorkerSuspended},
+		evSuspend:     {actIgnore, WorkerSuspended},
+		evWake:        {actUnpark, WorkerReady},
+		evDrain:       {actResumeTerm, WorkerStopping},
+		evDrained:     {actIgnore, WorkerSuspended},
+		evDrainLate:   {actBug, WorkerSuspended},
+		evStopLate:    {actBug, WorkerSuspended},
+		evKillLate:    {actBug, WorkerSuspended},
 		evKill:        {actKill, WorkerStopping},
 		evExited:      {actReap, WorkerGone},
 	},
@@ -134,6 +197,8 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evRefused:     {actIgnore, WorkerDraining},
 		evUnserving:   {actIgnore, WorkerDraining},
 		evHung:        {actTerm, WorkerStopping},
+		evSuspend:     {actIgnore, WorkerDraining},
+		evWake:        {actIgnore, WorkerDraining},
 		evDrain:       {actIgnore, WorkerDraining},
 		evDrained:     {actTerm, WorkerStopping},
 		evDrainLate:   {actTerm, WorkerStopping},
@@ -153,6 +218,8 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evRefused:     {actIgnore, WorkerStopping},
 		evUnserving:   {actIgnore, WorkerStopping},
 		evHung:        {actIgnore, WorkerStopping},
+		evSuspend:     {actIgnore, WorkerStopping},
+		evWake:        {actIgnore, WorkerStopping},
 		evDrain:       {actIgnore, WorkerStopping},
 		evDrained:     {actIgnore, WorkerStopping},
 		evDrainLate:   {actBug, WorkerStopping},
@@ -172,6 +239,8 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evRefused:     {actIgnore, WorkerGone},
 		evUnserving:   {actIgnore, WorkerGone},
 		evHung:        {actIgnore, WorkerGone},
+		evSuspend:     {actIgnore, WorkerGone},
+		evWake:        {actIgnore, WorkerGone},
 		evDrain:       {actIgnore, WorkerGone},
 		evDrained:     {actIgnore, WorkerGone},
 		evDrainLate:   {actBug, WorkerGone},

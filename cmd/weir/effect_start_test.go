@@ -22,6 +22,8 @@ var freshRows = map[string]func(*testing.T){
 	"loops":                   loopsEffect,
 	"fronts":                  frontsEffect,
 	"pools.*.start":           startEffect,
+	"pools.*.scale.memory":    memoryEffect,
+	"pools.*.idle.pressure":   pressureEffect,
 	"pools.*.rapid_fail.then": thenEffect,
 	"timeouts.drain_delay":    drainDelayEffect,
 	"timeouts.drain":          drainEffect,
@@ -85,7 +87,15 @@ func frontsEffect(t *testing.T) {
 }
 
 func startEffect(t *testing.T) {
-	b := startBed(t, edit{pool: "start: manual"})
+	b := startBed(t, edit{pool: "start: manual", app: "/d: {pool: d}",
+		pools: "d: {command: [testworker], start: on-demand}"})
+	d := poolOf(b.status(), "d")
+	if got := status("/d")(b); got != "200" || d.State != "running" || len(d.Workers) > 0 {
+		t.Errorf("GET /d = %s, before that pool %+v; want 200, and no worker before", got, d)
+	}
+	if n := len(b.settled("d", 1)); n != 1 {
+		t.Errorf("%d workers on demand; want 1", n)
+	}
 	p := poolOf(b.status(), "p")
 	if got := status("/")(b); got != "503 AppShutdown" || p.State != "stopped" || len(p.Workers) > 0 {
 		t.Errorf("GET / = %s, pool %+v; want 503 AppShutdown, and no worker", got, p)

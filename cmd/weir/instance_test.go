@@ -123,8 +123,13 @@ var readyLine = regexp.MustCompile(`^weir: ready: (.*) \(pid \d+`)
 // launch starts weir with args and returns at once. dir is its runtime directory, "" to leave that
 // to args.
 func launch(t tb, dir, wd string, env []string, args ...string) *instance {
+	return launchBy(t, dir, wd, env, append([]string{filepath.Join(bin, "weir")}, args...)...)
+}
+
+// launchBy is launch with another program, which executes weir in the end.
+func launchBy(t tb, dir, wd string, env []string, argv ...string) *instance {
 	in := &instance{t: t, dir: dir, exited: make(chan struct{})}
-	in.cmd = exec.Command(filepath.Join(bin, "weir"), args...)
+	in.cmd = exec.Command(argv[0], argv[1:]...)
 	in.cmd.Dir = wd
 	in.cmd.Env = append(env, "PATH="+bin+":"+os.Getenv("PATH"))
 	if dir != "" {
@@ -140,7 +145,7 @@ func launch(t tb, dir, wd string, env []string, args ...string) *instance {
 		t.Fatalf("stderr: %v", err)
 	}
 	if err := in.cmd.Start(); err != nil {
-		t.Fatalf("weir %q: %v", args, err)
+		t.Fatalf("%q: %v", argv, err)
 	}
 	go in.stdout.read(stdout)
 	go in.stderr.read(stderr)

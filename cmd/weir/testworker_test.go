@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -38,7 +39,7 @@ func testworker() {
 	if *idle {
 		select {}
 	}
-	err = http.Serve(l, workerMux(*text))
+	err = http.Serve(l, noted(workerMux(*text)))
 	fmt.Fprintln(os.Stderr, "testworker:", err)
 	os.Exit(1)
 }
@@ -92,6 +93,30 @@ func notifyLate(fifo string) {
 	}
 }
 
+// requests are those that came, path and Host, but for /seen and /healthz.
+var requests struct {
+	sync.Mutex
+	list []string
+}
+
+func noted(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/seen" && r.URL.Path != "/healthz" {
+			requests.Lock()
+			requests.list = append(requests.list, r.URL.RequestURI()+" "+r.Host)
+			requests.Unlock()
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// healthz answers 503 while the file named by the variable ILL is there.
+func healthz(w http.ResponseWriter, _ *http.Request) {
+	if _, err := os.Stat(os.Getenv("ILL")); err == nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+}
+
 // held is how many requests /hold has open.
 var held atomic.Int32
 
@@ -125,6 +150,19 @@ func workerMux(text string) *http.ServeMux {
 		}
 	})
 	m.HandleFunc("/hold", hold)
+	m.HandleFunc("/healthz", healthz)
+	m.HandleFunc("/gate", func(http.ResponseWriter, *http.Request) {
+		_, _ = os.ReadFile(os.Getenv("GATE")) // a FIFO: until somebody has written to it
+	})
+	m.HandleFunc("/seen", func(w http.ResponseWriter, _ *http.Request) {
+		requests.Lock()
+		defer requests.Unlock()
+		fmt.Fprintln(w, strings.Join(requests.list, ", "))
+	})
+	m.HandleFunc("/code", func(w http.ResponseWriter, r *http.Request) {
+		code, _ := strconv.Atoi(r.FormValue("is"))
+		w.WriteHeader(code)
+	})
 	m.HandleFunc("/trickle", trickle)
 	m.HandleFunc("/print", func(w http.ResponseWriter, r *http.Request) {
 		n, _ := strconv.Atoi(r.FormValue("lines"))

@@ -67,6 +67,8 @@ type Pool struct {
 	State     string   `json:"state"`
 	Want      string   `json:"want"`
 	WantCount int      `json:"want_workers"`
+	Min       int      `json:"min_workers"` // fewest and most that load may lead to
+	Max       int      `json:"max_workers"`
 	Ready     int      `json:"ready_workers"`
 	Failures  int      `json:"failures"`
 	Error     string   `json:"error,omitempty"`

@@ -70,6 +70,8 @@ func (b *binder) bind(p path, n *yaml.Node, v reflect.Value) {
 	switch {
 	case isNamedList(t):
 		b.bindNamed(p, n, v)
+	case isForm(t):
+		b.bindForm(p, n, v)
 	case isGroup(t):
 		b.bindGroup(p, n, v)
 	case t.Kind() == reflect.Map:

@@ -123,6 +123,8 @@ func (l *Loaded) leaf(p path, v reflect.Value) *yaml.Node {
 		n = l.listYAML(p, v)
 	case reflect.Map:
 		n = mapYAML(v.Interface().(map[string]string))
+	case reflect.Struct:
+		n = formYAML(v.Addr().Interface().(form))
 	default:
 		n = wordNode(text(k, v))
 	}
@@ -141,6 +143,8 @@ func (l *Loaded) listYAML(p path, v reflect.Value) *yaml.Node {
 			n.Content = append(n.Content, bindingYAML(x))
 		case Middleware:
 			n.Content = append(n.Content, l.middlewareYAML(p.index(i).key, x))
+		case Warmup:
+			n.Content = append(n.Content, formYAML(&x))
 		default:
 			n.Content = append(n.Content, wordNode(fmt.Sprint(x)))
 		}

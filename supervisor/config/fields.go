@@ -49,7 +49,7 @@ func isNamedList(t reflect.Type) bool {
 
 // isGroup reports a struct whose fields are keys.
 func isGroup(t reflect.Type) bool {
-	return t.Kind() == reflect.Struct && t != prefixType
+	return t.Kind() == reflect.Struct && t != prefixType && !isForm(t)
 }
 
 // leafTypes is every key path of Config with the type of its value.
@@ -66,8 +66,14 @@ func leafTypes() map[string]reflect.Type {
 			}
 		default:
 			out[p.pattern] = t
-			if t.Kind() == reflect.Slice && t.Elem() == bindingType {
-				visit(p.index(0), bindingType)
+			parts, items := t, p
+			if t.Kind() == reflect.Slice {
+				parts, items = t.Elem(), p.index(0)
+			}
+			if parts == bindingType || isForm(parts) {
+				for _, f := range fields(parts) {
+					visit(items.child(f.name), parts.Field(f.index).Type)
+				}
 			}
 		}
 	}
@@ -96,6 +102,8 @@ func (k *Key) expectation(t reflect.Type) string {
 		return `an octal mode such as "0660"`
 	case reflect.TypeFor[Count](), reflect.TypeFor[int]():
 		return k.orSpecial(k.bounds())
+	case reflect.TypeFor[Percent]():
+		return "a percentage such as 80%"
 	case reflect.TypeFor[[]netip.Prefix]():
 		return "a list of networks such as 10.0.0.0/8"
 	}

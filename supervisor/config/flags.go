@@ -67,7 +67,7 @@ var flagTable = []Flag{
 		"pools.default.queue.length", GroupPool, false},
 	{"queue-timeout", "DURATION", "how long a request waits for a worker",
 		"pools.default.queue.timeout", GroupPool, false},
-	{"start", "MODE", "when workers start: always or manual", "pools.default.start", GroupPool, false},
+	{"start", "MODE", "when workers start: always, on-demand or manual", "pools.default.start", GroupPool, false},
 	{"loops", "N|auto", "event loops per front", "loops", GroupProcess, false},
 	{"fronts", "N", "front processes", "fronts", GroupProcess, false},
 	{"user", "USER[:GROUP]", "account of front and workers", "user", GroupProcess, false},

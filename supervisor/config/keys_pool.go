@@ -36,12 +36,8 @@ var poolKeys = []Key{
 		Doc: "path: the worker binds WEIR_SOCKET or PORT; inherit: it gets a listening socket as fd 3.",
 	},
 	{
-		Path: "pools.*.start", Default: "always", Values: []string{"always", "manual"},
-		Doc: "When the workers start: with the instance, or by weir start POOL.",
-	},
-	{
-		Path: "pools.*.workers", Default: "1", allow: autoOK, min: 1, max: workersMax,
-		Doc: "Worker processes. auto: the CPU quota.",
+		Path: "pools.*.start", Default: "always", Values: []string{"always", "on-demand", "manual"},
+		Doc: "When the workers start: with the instance, with the first request, or by weir start POOL.",
 	},
 	{
 		Path: "pools.*.concurrency", Default: "64", min: 1, max: slotsMax,
@@ -62,15 +58,6 @@ var poolKeys = []Key{
 	{
 		Path: "pools.*.queue.overload", Default: "respond", Values: []string{"respond", "reset"},
 		Doc: "A request that finds the queue full gets 503 QueueFull, or its connection is reset.",
-	},
-	{
-		Path: "pools.*.ready.probe", Default: "connect", Reload: Workers,
-		Values: []string{"connect", "notify"},
-		Doc:    "A worker is ready when its socket accepts, or when it sends READY=1 to NOTIFY_SOCKET.",
-	},
-	{
-		Path: "pools.*.ready.timeout", Default: "90s", allow: offOK,
-		Doc: "How long a worker may take until it is ready; then it is killed, a failure.",
 	},
 	{
 		Path: "pools.*.hang.after", Default: "60s", allow: offOK,

@@ -17,6 +17,9 @@ const (
 	frontsMax      = 64
 	workersMax     = 10_000
 	slotsMax       = 1_000_000 // concurrency
+	startsMax      = 10_000
+	statusMin      = 100 // of an HTTP answer
+	statusMax      = 599
 	queueMax       = 10_000_000
 	backlogMax     = 65_535
 	connectionsMax = 100_000_000

@@ -140,7 +140,7 @@ func TestLoadResolves(t *testing.T) {
 		got, want any
 	}{
 		{"loops auto is the quota", c.Loops, Count(4)},
-		{"workers auto is the quota", p.Workers, Count(4)},
+		{"workers auto is the quota", p.Workers, FixedWorkers(4)},
 		{"dir from the file's directory", p.Dir, conf + "/app"},
 		{"program by PATH", p.Program, m.dir + "/bin/python3"},
 		{"env file from the file's directory", p.Env.Files, []string{conf + "/app.env"}},
@@ -303,7 +303,7 @@ func TestSet(t *testing.T) {
 		desc      string
 		got, want any
 	}{
-		{"workers", p.Workers, Count(7)},
+		{"workers", p.Workers, FixedWorkers(7)},
 		{"backlog", c.Listeners[0].Backlog, 64},
 		{"text is taken as it is", c.Sites[0].Apps[3].Respond.Body, "a: b"},
 		{"lists are replaced", len(c.Sites[0].Middleware), 1},

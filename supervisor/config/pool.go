@@ -9,11 +9,15 @@ type Pool struct {
 	Dispatch    Dispatch         `json:"dispatch"`
 	Socket      Socket           `json:"socket"`
 	Start       Start            `json:"start"`
-	Workers     Count            `json:"workers"`     // >= 1
+	Workers     WorkerCount      `json:"workers"`
+	Scale       Scale            `json:"scale"`
 	Concurrency int              `json:"concurrency"` // slots per worker, over all fronts and loops
 	Balance     Balance          `json:"balance"`
 	Queue       Queue            `json:"queue"`
 	Ready       Ready            `json:"ready"`
+	Warmup      []Warmup         `json:"warmup"`
+	SlowStart   Duration         `json:"slow_start"`
+	Idle        Idle             `json:"idle"`
 	Hang        Hang             `json:"hang"`
 	RapidFail   RapidFail        `json:"rapid_fail"`
 	Timeouts    UpstreamTimeouts `json:"timeouts"`
@@ -56,8 +60,9 @@ type Start string
 
 // Start modes.
 const (
-	StartAlways Start = "always"
-	StartManual Start = "manual" // by "weir start POOL"; until then 503 AppShutdown
+	StartAlways   Start = "always"
+	StartOnDemand Start = "on-demand" // with the first request, which waits for it
+	StartManual   Start = "manual"    // by "weir start POOL"; until then 503 AppShutdown
 )
 
 // Balance is how a worker is chosen among those with a free slot.
@@ -82,21 +87,6 @@ type Overload string
 const (
 	OverloadRespond Overload = "respond" // 503 QueueFull
 	OverloadReset   Overload = "reset"   // the connection is reset
-)
-
-// Ready says when a started worker may take requests.
-type Ready struct {
-	Probe   Probe    `json:"probe"`
-	Timeout Duration `json:"timeout"`
-}
-
-// Probe is how readiness is seen.
-type Probe string
-
-// Probes.
-const (
-	ProbeConnect Probe = "connect" // its socket accepts a connection
-	ProbeNotify  Probe = "notify"  // READY=1 on NOTIFY_SOCKET
 )
 
 // Hang is the rule for a worker that holds a request without a byte and finishes nothing else.

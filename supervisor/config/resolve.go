@@ -17,6 +17,9 @@ func (r *resolver) resolve() {
 	if c.Loops == Auto {
 		c.Loops = Count(max(1, r.s.CPUs/max(1, c.Fronts)))
 	}
+	if c.Limits.Starts == Auto {
+		c.Limits.Starts = Count(max(2, 2*r.s.CPUs))
+	}
 	r.resolvePath("runtime_dir", &c.RuntimeDir)
 	if c.Log.Access != "off" && c.Log.Access != "-" {
 		r.resolvePath("log.access", &c.Log.Access)
@@ -72,9 +75,7 @@ func (r *resolver) resolveUnix(key string, address *string) {
 
 func (r *resolver) resolvePool(p *Pool) {
 	key := poolKey(p.Name)
-	if p.Workers == Auto {
-		p.Workers = Count(max(1, r.s.CPUs))
-	}
+	p.Workers.resolve(r.s.CPUs)
 	r.resolvePath(key+".dir", &p.Dir)
 	for i := range p.Env.Files {
 		r.resolvePath(key+".env.files", &p.Env.Files[i])

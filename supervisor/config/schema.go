@@ -71,6 +71,7 @@ type Limits struct {
 	HalfClose   Duration `json:"half_close"`   // 0 = cancel at once; Off = always answer
 	Buffers     Size     `json:"buffers"`      // all buffers of a front together
 	Blocking    int      `json:"blocking"`     // blocking handlers at once; 503 above
+	Starts      Count    `json:"starts"`       // workers that start at once, of all pools
 }
 
 // AppLimits are the limits in force for requests of one app, whether its own or inherited.

@@ -54,6 +54,8 @@ func parseScalar(k *Key, s string, v reflect.Value) *unitError {
 		return special(k, s, t, ParseDuration, int64(Off))
 	case *Size:
 		return special(k, s, t, ParseSize, int64(SizeOff))
+	case *Percent:
+		return assign(t, s, ParsePercent)
 	case *Rate:
 		return special(k, s, t, ParseRate, int64(RateOff))
 	case *LineRate:
@@ -115,7 +117,7 @@ func (k *Key) check(s string, n int64) *unitError {
 
 // bound prints a bound like the value s: with a unit if it has one.
 func (k *Key) bound(s string, n int64) string {
-	if isNumber(s) {
+	if isNumber(strings.TrimPrefix(s, "-")) {
 		return strconv.FormatInt(n, 10)
 	}
 	return formatBytes(n)
@@ -145,7 +147,7 @@ func parseInt(k *Key, s string, dst *int) *unitError {
 	if err != nil {
 		return &unitError{fmt.Sprintf("%q is not a number", s), ""}
 	}
-	if u := k.check(strings.TrimPrefix(s, "-"), int64(n)); u != nil {
+	if u := k.check(s, int64(n)); u != nil {
 		return u
 	}
 	*dst = n
@@ -196,6 +198,11 @@ func (b *binder) bindItem(p path, n *yaml.Node, v reflect.Value) bool {
 		return b.bindBinding(p, n, t)
 	case *Middleware:
 		return b.bindMiddleware(p, n, t)
+	case form:
+		b.defaults(p, v)
+		before := len(b.errs)
+		b.bindForm(p, n, v)
+		return len(b.errs) == before
 	}
 	if n.Kind != yaml.ScalarNode || isNull(n) {
 		b.fail(p, n, "is "+describe(n), "text", "")

@@ -1,0 +1,222 @@
+package supervisor
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+
+	"weir/supervisor/config"
+)
+
+// fleet is what a pool knows about the load on its workers. Owned by the main loop.
+type fleet struct {
+	calmAt  time.Time // since when load has been low; zero: it is not
+	busyAt  time.Time // when anything was last held or completed
+	lookAt  time.Time // when to decide again; zero: at the next report
+	idleAt  time.Time // when the next worker is idle; zero: none will be
+	guarded bool      // more workers are needed and memory does not hold them: said
+}
+
+// setTarget makes n the wanted number of workers; slots follow with the next maintain. It is the one
+// place where that number changes while a pool runs.
+func (p *Pool) setTarget(n int, why string, now time.Time) {
+	if n == p.target {
+		return
+	}
+	p.ps.log.LogAttrs(context.Background(), slog.LevelInfo, "pool scaled", slog.String("pool", p.name),
+		slog.Int("from", p.target), slog.Int("to", n), slog.String("reason", why))
+	grows := n > p.target
+	p.target = n
+	p.fleet.calmAt = time.Time{}
+	if grows && p.ready()+p.parked() == 0 && p.want == PoolRunning {
+		p.event(evPoolDown, now)
+	}
+}
+
+// retarget fits the wanted number of workers to a changed configuration, and wakes those that would
+// sleep on.
+func (p *Pool) retarget(old *PoolConfig, now time.Time) {
+	n := p.target
+	low, high := p.conf.bounds()
+	if n > 0 || p.conf.Start != config.StartOnDemand {
+		n = min(max(n, low), high)
+	}
+	if p.conf.Start != config.StartOnDemand && old.Start == config.StartOnDemand {
+		n = max(n, p.conf.first())
+	}
+	p.setTarget(n, "configuration changed", now)
+	for !p.suspends() && p.lastParked() != nil {
+		p.wake(p.lastParked(), "idle workers are not suspended any more", now)
+	}
+}
+
+// wanted is the number of workers wanted now, or once the pool is started.
+func (p *Pool) wanted() int {
+	if p.want == PoolRunning {
+		return p.target
+	}
+	return p.conf.initial()
+}
+
+// demand makes sure that somebody will take the requests that wait while no worker is in rotation.
+func (p *Pool) demand(now time.Time) {
+	if p.want != PoolRunning || p.state == PoolFailed || p.ready() > 0 {
+		return
+	}
+	if w := p.lastParked(); w != nil {
+		p.wake(w, "a request waits", now)
+		return
+	}
+	if p.target == 0 {
+		p.setTarget(p.conf.first(), "a request waits", now)
+	}
+}
+
+// rests reports that no worker is in rotation and none need be: the next request brings one there.
+func (p *Pool) rests() bool {
+	return p.want == PoolRunning && (p.target == 0 || p.parked() > 0)
+}
+
+// rescale decides about the number of workers from what is known now.
+func (p *Pool) rescale(now time.Time) {
+	p.fleet.lookAt = time.Time{}
+	low, high := p.conf.bounds()
+	if p.want != PoolRunning || p.state == PoolFailed || p.target == 0 ||
+		low == high && p.parked() == 0 {
+		return
+	}
+	v := p.view(now)
+	switch step, why := p.conf.Scale.decide(&v); step {
+	case scaleWake:
+		p.wake(p.lastParked(), why, now)
+	case scaleUp:
+		if n := p.affordable(min(p.conf.Scale.Step, high-p.target)); n > 0 {
+			p.setTarget(p.target+n, why, now)
+		}
+	case scaleDown:
+		if s := p.idlest(); s != nil {
+			p.drop(s, why, now)
+			p.fleet.calmAt = now
+		}
+	}
+	p.planLook(&v, now)
+}
+
+// view is what decides about the number of workers.
+func (p *Pool) view(now time.Time) scaleView {
+	v := scaleView{
+		target: p.target, parked: p.parked(), waiting: p.waiting, oldest: p.oldest, keeps: p.suspends(),
+	}
+	v.low, v.high = p.conf.bounds()
+	for _, w := range p.workers {
+		if w.state != WorkerReady {
+			continue
+		}
+		v.ready++
+		v.slots += w.endpoint.Concurrency
+		v.inFlight += w.traffic.inFlight
+		if w.traffic.inFlight == 0 {
+			v.idle++
+		}
+	}
+	f := &p.fleet
+	switch {
+	case !p.conf.Scale.calm(&v):
+		f.calmAt = time.Time{}
+	case f.calmAt.IsZero():
+		f.calmAt = now
+	default:
+		v.calm = now.Sub(f.calmAt)
+	}
+	v.quiet = now.Sub(f.busyAt)
+	if v.inFlight > 0 {
+		v.quiet = 0
+	}
+	return v
+}
+
+// planLook sets the next look at the load for what no report will tell.
+func (p *Pool) planLook(v *scaleView, now time.Time) {
+	f := &p.fleet
+	switch {
+	case p.conf.Scale.needs(v) != "" && p.target < v.high:
+		f.lookAt = now.Add(scaleAgain)
+	case !f.calmAt.IsZero() && !v.keeps && p.target > v.low:
+		from := f.calmAt
+		if p.target == 1 && f.busyAt.After(from) {
+			from = f.busyAt
+		}
+		f.lookAt = from.Add(p.conf.Scale.Cooldown.Std())
+		if !f.lookAt.After(now) {
+			f.lookAt = now.Add(scaleAgain)
+		}
+	}
+}
+
+// affordable is how many of n further workers the available memory holds, each as large as the largest.
+func (p *Pool) affordable(n int) int {
+	if p.conf.Scale.Memory == config.GuardOff {
+		return n
+	}
+	var largest uint64
+	for _, w := range p.workers {
+		largest = max(largest, p.ps.env.rss(w.ref))
+	}
+	m := p.ps.env.memory()
+	if m.available == 0 {
+		p.ps.warnBlind()
+	}
+	if largest == 0 || m.available == 0 {
+		return n
+	}
+	fit := int(min(uint64(n), m.available/largest))
+	if fit == 0 && !p.fleet.guarded {
+		p.ps.log.Warn("pool not scaled: memory would not hold one more worker", "pool", p.name,
+			"workers", p.target, "available", config.Size(m.available>>20<<20).String(),
+			"largest", config.Size(largest>>10<<10).String())
+	}
+	p.fleet.guarded = fit == 0
+	return fit
+}
+
+// settledSlots are those with a worker in rotation that is not being replaced, idle longest first.
+func (p *Pool) settledSlots() []*slot {
+	var out []*slot
+	for _, s := range p.slots {
+		if w := s.cur.w; w != nil && w.state == WorkerReady && s.stale == "" && s.next.w == nil {
+			out = append(out, s)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b *slot) int {
+		x, y := &a.cur.w.traffic, &b.cur.w.traffic
+		if (x.inFlight == 0) != (y.inFlight == 0) {
+			return cmp.Compare(x.inFlight, y.inFlight)
+		}
+		if c := x.busyAt.Compare(y.busyAt); c != 0 {
+			return c
+		}
+		return cmp.Compare(b.cur.w.ref.N, a.cur.w.ref.N) // the youngest
+	})
+	return out
+}
+
+// idlest is the slot whose worker has been idle longest, or holds something if all do.
+func (p *Pool) idlest() *slot {
+	if all := p.settledSlots(); len(all) > 0 {
+		return all[0]
+	}
+	return nil
+}
+
+// drop takes a slot away; its worker is drained.
+func (p *Pool) drop(s *slot, why string, now time.Time) {
+	p.slots = slices.DeleteFunc(p.slots, func(x *slot) bool { return x == s })
+	p.setTarget(p.target-1, why, now)
+	for _, w := range []*worker{s.cur.w, s.next.w} {
+		if w != nil {
+			p.dismiss(w, why, now)
+		}
+	}
+}
