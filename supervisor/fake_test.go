@@ -17,6 +17,7 @@ type fakeEnv struct {
 	calls []string
 	mem   memoryView
 	size  map[uint64]uint64 // resident bytes by worker
+	slow  time.Duration     // slow start of the last worker put into rotation
 }
 
 func (f *fakeEnv) note(format string, a ...any) { f.calls = append(f.calls, fmt.Sprintf(format, a...)) }
@@ -43,10 +44,13 @@ func (f *fakeEnv) signal(w WorkerRef, kill bool) {
 func (f *fakeEnv) PoolAvailable(_ string, a Availability) {
 	f.note("%s", [...]string{"available", "failed", "stopped", "disabled"}[a])
 }
-func (f *fakeEnv) WorkerReady(w WorkerRef, e Endpoint) { f.note("ready %d %d", w.N, e.Concurrency) }
-func (f *fakeEnv) WorkerDrain(w WorkerRef)             { f.note("drain %d", w.N) }
-func (f *fakeEnv) WorkerFail(w WorkerRef, _ string)    { f.note("fail %d", w.N) }
-func (f *fakeEnv) WorkerGone(w WorkerRef)              { f.note("gone %d", w.N) }
+func (f *fakeEnv) WorkerReady(w WorkerRef, e Endpoint) {
+	f.slow = e.SlowStart
+	f.note("ready %d %d", w.N, e.Concurrency)
+}
+func (f *fakeEnv) WorkerDrain(w WorkerRef)          { f.note("drain %d", w.N) }
+func (f *fakeEnv) WorkerFail(w WorkerRef, _ string) { f.note("fail %d", w.N) }
+func (f *fakeEnv) WorkerGone(w WorkerRef)           { f.note("gone %d", w.N) }
 
 // machine drives one pool without processes, in the words of the life of workers. Its test's goroutine
 // is the main loop.

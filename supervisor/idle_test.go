@@ -88,8 +88,14 @@ func TestIdleSuspend(t *testing.T) {
 	m.wantState("suspended workers are there to be woken", PoolRunning)
 	m.later(time.Hour)
 	m.want("they sleep")
+	if m.env.slow != time.Second {
+		t.Errorf("a fresh worker's slow start is %v; want 1s", m.env.slow)
+	}
 	m.waits()
 	m.want("a request wakes the last", "resume 2", "ready 2 8")
+	if m.env.slow != 0 {
+		t.Errorf("a woken worker's slow start is %v; want none: it is warm", m.env.slow)
+	}
 	m.reports(0, 0, 0, 8)
 	m.want("more work wakes the other, no third is started", "resume 1", "ready 1 8")
 	m.reports(0, 0, 0, 0)
@@ -99,6 +105,19 @@ func TestIdleSuspend(t *testing.T) {
 	m.want("woken while it drains: it goes on", "resume 1", "ready 1 8")
 	m.happens(1, evDrained)
 	m.want("an old word")
+}
+
+// A sleeping worker is one that serves: a sibling that does not start is no reason to refuse requests.
+func TestSuspendedPoolDoesNotFail(t *testing.T) {
+	m := started(t, func(c *PoolConfig) {
+		c.Workers, c.RapidFail.Failures = 2, 1
+		c.Idle = idleAfter(time.Minute, config.IdleSuspend)
+	})
+	m.happens(1, evReady)
+	m.later(time.Minute)
+	m.happens(1, evDrained)
+	m.happens(2, evExited)
+	m.wantState("the other one died", PoolRunning)
 }
 
 func TestSuspendIsCalledOff(t *testing.T) {

@@ -71,6 +71,9 @@ func TestStartsSuperseded(t *testing.T) {
 	}
 	m.happens(1, evExited)
 	m.happens(2, evSpawned)
+	if m.ps.starts.held != 1 {
+		t.Errorf("the old one is gone: %d permits are held; want 1", m.ps.starts.held)
+	}
 	m.happens(2, evReady)
 	if m.ps.starts.held != 0 {
 		t.Errorf("%d permits are held; want none", m.ps.starts.held)

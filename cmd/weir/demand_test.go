@@ -106,10 +106,12 @@ func TestWarmupGate(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := startCrowd(b.url+"/seen", 1)
-	gate, err := os.OpenFile(b.path("gate"), os.O_WRONLY, 0) // returns when the worker reads
-	if err != nil {
-		t.Fatal(err)
-	}
+	var gate *os.File
+	b.until("the warm-up request", func(*admin.Status) bool {
+		var err error // ENXIO while nobody reads
+		gate, err = os.OpenFile(b.path("gate"), os.O_WRONLY|syscall.O_NONBLOCK, 0)
+		return err == nil
+	})
 	b.until("a request that waits", func(s *admin.Status) bool { return waitingCount(s) == 1 })
 	if p := poolOf(b.status(), "p"); p.Ready != 0 || p.Workers[0].State != "starting" {
 		t.Errorf("during the warm-up: %+v; want a worker that is starting", p)
