@@ -45,9 +45,10 @@ const (
 	killPatience    = 5 * time.Second  // from SIGKILL to the complaint that the worker is still there
 	killPatienceMax = 5 * time.Minute  // the complaint is repeated at doubling intervals up to this
 
-	scaleAgain    = 500 * time.Millisecond // between looks at a load that no report tells of; > two reports
-	parkPatience  = 10 * time.Second       // for a worker to be drained that is to be suspended
-	pressureEvery = 5 * time.Second        // between samples of memory pressure
+	scaleAgain     = 500 * time.Millisecond // between looks at a load that no report tells of; > two reports
+	parkPatience   = 10 * time.Second       // for a worker to be drained that is to be suspended
+	cgroupDepthMax = 32                     // levels that are searched for a limit of memory
+	pressureEvery  = 5 * time.Second        // between samples of memory pressure
 
 	probeIntervalMin     = time.Millisecond
 	probeIntervalMax     = 20 * time.Millisecond

@@ -45,6 +45,43 @@ func TestMemoryFigures(t *testing.T) {
 	}
 }
 
+// A limit of our cgroup, or of one above it, is what counts where it is tighter than the machine.
+func TestMemoryOfCgroup(t *testing.T) {
+	const mib = 1 << 20
+	root := t.TempDir()
+	put := func(dir, name, text string) {
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("a/b", "memory.max", "max\n")
+	put("a", "memory.max", "209715200\n") // 200 MiB
+	put("a", "memory.current", "157286400\n")
+	put("a", "memory.stat", "anon 1\nactive_file 7\ninactive_file 52428800\n")
+	put("a/c", "memory.max", "104857600\n") // 100 MiB, none used; its parent has less left than that
+	put("a/c/d", "memory.max", "max\n")
+	put("a", "memory.current", "209715200\n")
+	put("wide", "memory.max", "2147483648\n")
+	for _, tt := range []struct {
+		path        string
+		total, left uint64
+	}{
+		{"/a/b", 200 * mib, 50 * mib}, {"/a", 200 * mib, 50 * mib}, {"/a/c/d", 100 * mib, 50 * mib},
+		{"/wide", 1000 * mib, 500 * mib},
+		{"/gone", 1000 * mib, 500 * mib}, {"/", 1000 * mib, 500 * mib},
+	} {
+		m := memoryView{total: 1000 * mib, available: 500 * mib}
+		m.narrow(root, cgroupOf([]byte("4:cpu:/x\n0::"+tt.path+"\n")))
+		if m.total != tt.total || m.available != tt.left {
+			t.Errorf("%s: total %d, available %d MiB; want %d, %d", tt.path, m.total/mib,
+				m.available/mib, tt.total/mib, tt.left/mib)
+		}
+	}
+}
+
 func TestMappings(t *testing.T) {
 	for _, tt := range []struct {
 		line string
