@@ -149,9 +149,9 @@ func TestSuspendAndWake(t *testing.T) {
 	}
 	for range 3 {
 		pid := poolOf(b.until("a suspended worker", asleep), "p").Workers[0].PID
-		if got := procState(pid); got != "T" {
-			t.Fatalf("suspended: state %s in /proc; want T", got)
-		}
+		b.until("state T in /proc", func(*admin.Status) bool { // a moment after the signal
+			return procState(pid) == "T"
+		})
 		began := time.Now()
 		a := b.get("/pid")
 		if got := strings.TrimSpace(a.body); a.status != 200 || got != strconv.Itoa(pid) {
