@@ -1,15 +1,50 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"weir/supervisor/config"
 )
+
+func probeWithDefaults(p config.Probe) config.Probe {
+	setDefault(&p, config.ProbeConnect)
+	if p.HTTP != "" {
+		setDefault(&p.Status, http.StatusOK)
+		p.Kind = config.KindHTTP
+	}
+	return p
+}
+
+func warmupWithDefaults(w []config.Warmup) []config.Warmup {
+	w = slices.Clone(w)
+	for i := range w {
+		setDefault(&w[i].Host, probeHost)
+		setDefault(&w[i].Status, http.StatusOK)
+		setDefault(&w[i].Timeout, config.Duration(defaultWarmupTimeout))
+	}
+	return w
+}
+
+// invalidPath is a path to ask for that does not begin with /; "" if there is none.
+func (c *PoolConfig) invalidPath() string {
+	if p := c.Ready.Probe.HTTP; p != "" && !strings.HasPrefix(p, "/") {
+		return p
+	}
+	for i := range c.Warmup {
+		if p := c.Warmup[i].Path; !strings.HasPrefix(p, "/") {
+			return cmp.Or(p, "(none)")
+		}
+	}
+	return ""
+}
 
 // ask sends one GET to the worker at e and wants an answer with that status within the time. Its whole
 // answer is read, up to answerBytesMax. The worker's end ends it, too.
@@ -63,22 +98,15 @@ func (p *process) warm(e Endpoint) error {
 	for i := range p.conf.Warmup {
 		w := &p.conf.Warmup[i]
 		within := w.Timeout.Std()
-		if within <= 0 {
+		if w.Timeout.IsOff() {
 			within = warmupTimeoutMax
 		}
 		p.noteStage(fmt.Errorf("warm-up GET %s goes on", w.Path))
-		if err := p.ask(e, w.Path, hostOf(w), w.Status, within); err != nil {
+		if err := p.ask(e, w.Path, w.Host, w.Status, within); err != nil {
 			return fmt.Errorf("warm-up: %w", err)
 		}
 	}
 	return nil
-}
-
-func hostOf(w *config.Warmup) string {
-	if w.Host == "" {
-		return probeHost
-	}
-	return w.Host
 }
 
 // noteStage keeps what stands between the worker and rotation, for the message about a missed

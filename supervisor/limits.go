@@ -73,6 +73,7 @@ const (
 	defaultConcurrency       = 64
 	defaultReadyTimeout      = 90 * time.Second
 	defaultStopTimeout       = 30 * time.Second
+	defaultWarmupTimeout     = 30 * time.Second
 	defaultRapidFailFailures = 5
 	defaultRapidFailWindow   = 5 * time.Minute
 	defaultScaleWait         = 100 * time.Millisecond

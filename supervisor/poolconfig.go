@@ -57,7 +57,7 @@ func (c PoolConfig) withDefaults() PoolConfig {
 	setDefault(&c.Workers, defaultWorkers)
 	c.Scale = c.Scale.withDefaults()
 	setDefault(&c.Idle.Action, config.IdleTerminate)
-	setDefault(&c.Ready.Probe, config.ProbeConnect)
+	c.Ready.Probe, c.Warmup = probeWithDefaults(c.Ready.Probe), warmupWithDefaults(c.Warmup)
 	setDefault(&c.Ready.Timeout, config.Duration(defaultReadyTimeout))
 	setDefault(&c.Hang, config.HangKill)
 	setDefault(&c.Concurrency, defaultConcurrency)
@@ -94,6 +94,8 @@ func (c *PoolConfig) validate() error {
 			poolWorkersMax)
 	case c.Scale.invalid() != "":
 		return fmt.Errorf("supervisor: pool %s: scale: %s", c.Name, c.Scale.invalid())
+	case c.invalidPath() != "":
+		return fmt.Errorf("supervisor: pool %s: path %q: not absolute", c.Name, c.invalidPath())
 	case c.Concurrency < 0:
 		return fmt.Errorf("supervisor: pool %s: concurrency: %d is below 1", c.Name, c.Concurrency)
 	}

@@ -86,6 +86,8 @@ func TestFileErrors(t *testing.T) {
 		{"list of workers", pool("workers: [1, 2]"), "pools.p.workers: is a list, expected a number"},
 		{"idle without effect", pool("workers: 2\n    idle: {after: 5m}"),
 			"conf/weir.yaml:5:19: pools.p.idle.after: has no effect: all 2 workers are always wanted"},
+		{"pressure without idle", pool("idle: {pressure: on}"),
+			"conf/weir.yaml:4:22: pools.p.idle.pressure: has no effect while idle.after is off"},
 		{"busy without unit", pool("scale: {busy: 80}"), `pools.p.scale.busy: "80" has no unit, ` +
 			"expected a percentage such as 80%, did you mean 80%?"},
 		{"busy above the whole", pool("scale: {busy: 120%}"), `"120%" is not in 1% to 100%`},

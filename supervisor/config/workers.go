@@ -69,6 +69,9 @@ func (r *resolver) checkScaling(key string, p *Pool) {
 		r.problem(key+".workers", "spare has no effect on a fixed number of workers",
 			"min below max", "")
 	}
+	if p.Idle.After.IsOff() && p.Idle.Pressure {
+		r.problem(key+".idle.pressure", "has no effect while idle.after is off", "idle.after", "")
+	}
 	if !p.Idle.After.IsOff() && p.Idle.Action == IdleTerminate && w.Fixed() &&
 		p.Start != StartOnDemand {
 		r.problem(key+".idle.after", "has no effect: all "+w.String()+" workers are always wanted",
