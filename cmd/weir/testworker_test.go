@@ -23,6 +23,7 @@ func testworker() {
 	deaf := flag.Bool("deaf", false, "ignore SIGTERM")
 	idle := flag.Bool("idle", false, "accept nothing")
 	text := flag.String("say", "testworker", "what / answers")
+	kind := flag.String("kind", "", "liar: breaks the rules of HTTP; one: one connection at a time")
 	flag.Parse()
 	if *deaf {
 		signal.Ignore(syscall.SIGTERM)
@@ -38,7 +39,14 @@ func testworker() {
 	if *idle {
 		select {}
 	}
-	err = http.Serve(l, workerMux(*text))
+	switch *kind {
+	case "liar":
+		err = serveLies(l)
+	case "one":
+		err = serveOne(l)
+	default:
+		err = http.Serve(l, workerMux(*text))
+	}
 	fmt.Fprintln(os.Stderr, "testworker:", err)
 	os.Exit(1)
 }

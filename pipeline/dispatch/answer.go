@@ -33,6 +33,7 @@ func (j *job) take(u *upstream, b []byte) int {
 		if u.job != j {
 			return len(b) // given up, or on another connection: this one is closed
 		}
+		j.gotByte = j.gotByte || n < len(b)
 		if !ok {
 			return n
 		}
@@ -71,7 +72,8 @@ func (j *job) onHead(u *upstream, b []byte) (n int, ok bool) {
 		j.awaitSmall(u, size+int(length))
 		return 0, false
 	}
-	j.kind, j.left, j.reuse = kind, length, r.KeepAlive && kind != http1.BodyUntilClose
+	j.kind, j.left = kind, length
+	j.reuse = r.KeepAlive && kind != http1.BodyUntilClose && !announcesMore(r, kind)
 	if kind == http1.BodyChunked {
 		j.left = -1
 	}
@@ -83,6 +85,12 @@ func (j *job) onHead(u *upstream, b []byte) (n int, ok bool) {
 	}
 	j.expecting = false
 	return size, true
+}
+
+// announcesMore says whether a response that has no body, as to HEAD, tells of one. A worker that sends
+// it all the same, perhaps a moment later, would have it taken for the next answer on its connection.
+func announcesMore(r *http1.Response, kind http1.Body) bool {
+	return kind == http1.BodyNone && (r.ContentLength > 0 || r.Chunked)
 }
 
 // worthParsing keeps a head that comes in small pieces from being parsed at each: the first bytes
@@ -110,8 +118,18 @@ func (j *job) awaitSmall(u *upstream, need int) {
 	u.conn.Grow()
 }
 
-// onInterim passes an informational response on.
+// onInterim passes an informational response on. It is progress, but not yet the answer: the clock
+// for that begins anew.
 func (j *job) onInterim(u *upstream, r *http1.Response) bool {
+	if j.interims++; j.interims > interimsMax {
+		j.fail(502, reasonProtocol, "")
+		return false
+	}
+	j.gotByte = false
+	j.heldFrom = j.moved
+	if j.sentAll != 0 {
+		j.sentAll = j.moved
+	}
 	switch r.Status {
 	case 100:
 		if j.expecting {
@@ -126,7 +144,7 @@ func (j *job) onInterim(u *upstream, r *http1.Response) bool {
 	f := &j.s.fields
 	f.Reset()
 	for i := range r.NumFields() {
-		if !r.HopByHop(i) {
+		if !r.HopByHop(i) && !isOurs(r.FieldName(i)) {
 			_ = f.AddBytes(r.FieldName(i), r.FieldValue(i)) // hints: one that does not fit is left out
 		}
 	}
@@ -134,6 +152,9 @@ func (j *job) onInterim(u *upstream, r *http1.Response) bool {
 	_ = j.c.Inform(r.Status, f) // not started yet, and the status is 102 to 199
 	return u.job == j
 }
+
+// isOurs says whether a response field is one that only the front may send.
+func isOurs(name []byte) bool { return foldIs(name, "x-weir-reason") }
 
 // startAnswer hands a final head over. false: j is over.
 func (j *job) startAnswer(r *http1.Response) bool {
@@ -150,7 +171,8 @@ func (j *job) startAnswer(r *http1.Response) bool {
 	f := c.Fields()
 	for i := 0; i < r.NumFields() && err == nil; i++ {
 		k := r.KnownOf(i)
-		if r.HopByHop(i) || k == http1.ContentLength || k == http1.Server && j.set.HideServer {
+		if r.HopByHop(i) || k == http1.ContentLength || k == http1.Server && j.set.HideServer ||
+			k == http1.Unknown && isOurs(r.FieldName(i)) {
 			continue
 		}
 		err = f.AddBytes(r.FieldName(i), r.FieldValue(i))
@@ -223,7 +245,9 @@ func (j *job) finish(u *upstream, clean bool) {
 	if j.kind == http1.BodyChunked {
 		t := c.Trailers()
 		for name, value := range j.chunk.Trailers() {
-			_ = t.AddBytes(name, value) // trailers are optional: one that does not fit is left out
+			if !isOurs(name) {
+				_ = t.AddBytes(name, value) // trailers are optional: one that does not fit is left out
+			}
 		}
 	}
 	l.removeBusy(j)

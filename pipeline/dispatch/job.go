@@ -79,10 +79,11 @@ type request struct {
 	seen     int   // bytes of a partial head looked at
 	need     int   // bytes of head and small body together; 0 unless they are awaited
 	late     bool  // what is there is forwarded although it is not whole
-	gotByte  bool
-	informed bool // the client got an informational response
-	choked   bool // the client has no room
-	reuse    bool // the worker keeps the connection open
+	gotByte  bool  // of the answer, informational ones aside
+	interims int   // informational responses that came
+	informed bool  // the client got an informational response
+	choked   bool  // the client has no room
+	reuse    bool  // the worker keeps the connection open
 
 	// clocks, in loop time; see clock.go
 	start    int64 // of the first dispatch; 0 before
@@ -230,7 +231,7 @@ func (j *job) send(u *upstream) {
 	j.base = u.conn.Sent() + uint64(u.conn.Queued())
 	j.moved, j.movedTo, j.heldFrom = now, j.base, now
 	j.sentAll, j.wakeAt = 0, 0
-	j.gotByte, j.seen, j.need, j.late = false, 0, 0, false
+	j.gotByte, j.seen, j.need, j.late, j.interims = false, 0, 0, false, 0
 	j.writeHead(u.conn)
 	switch {
 	case j.bodyDone && len(j.body) == 0 && !j.c.Request().Chunked:

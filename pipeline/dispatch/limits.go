@@ -29,6 +29,8 @@ const (
 	replayBurstMax = 1000                  // replays that may be saved up
 	heldBodyMax    = 16 << 10              // bytes of request body kept for a replay; plus one piece as it came
 
+	interimsMax = 256 // informational responses to one request
+
 	smallBodyMax = 16 << 10             // a response no longer than this is forwarded when whole,
 	smallWait    = 5 * time.Millisecond // or after this
 

@@ -1,0 +1,298 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"weir/supervisor/admin"
+)
+
+// talk is a client connection that is read answer by answer.
+type talk struct {
+	t *testing.T
+	net.Conn
+	in *bufio.Reader
+}
+
+func (in *instance) talk(t *testing.T) *talk {
+	c := in.dial()
+	t.Cleanup(func() { _ = c.Close() }) // whatever it held
+	return &talk{t, c, bufio.NewReader(c)}
+}
+
+func (c *talk) send(s string) *talk {
+	c.t.Helper()
+	if _, err := io.WriteString(c, s); err != nil {
+		c.t.Fatalf("write %.60q: %v", s, err)
+	}
+	return c
+}
+
+// answer reads one answer to a request with method, informational ones included, and says it in a
+// line: status, reason, body; or how the connection ended.
+func (c *talk) answer(method string) (says string, header http.Header) {
+	resp, err := http.ReadResponse(c.in, &http.Request{Method: method})
+	if err != nil {
+		return ending(err), nil
+	}
+	b, err := io.ReadAll(resp.Body)
+	says = fmt.Sprint(resp.StatusCode, " ", resp.Header.Get("X-Weir-Reason"), " ", string(b))
+	if resp.Header.Get("X-Weir-Reason") != "" { // an answer of our own: its text has a random id
+		says = fmt.Sprint(resp.StatusCode, " ", resp.Header.Get("X-Weir-Reason"))
+	} else if err == nil {
+		says = fmt.Sprint(resp.StatusCode, " ", string(b))
+	}
+	if err != nil {
+		says = ending(err)
+	}
+	for name, value := range resp.Trailer {
+		resp.Header["Trailer "+name] = value
+	}
+	return says, resp.Header
+}
+
+func ending(err error) string {
+	switch {
+	case errors.Is(err, syscall.ECONNRESET):
+		return "reset"
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "nothing"
+	}
+	return "closed: " + err.Error()
+}
+
+const poolSet = "pools.default."
+
+// startLiar starts an instance whose worker lies.
+func startLiar(t *testing.T, flags ...string) *instance {
+	flags = append([]string{"--listen", "127.0.0.1:0", "--loops", "1", "--concurrency", "8",
+		"--set", poolSet + "rapid_fail.failures=off"}, flags...)
+	return start(t, append(flags, "--", "testworker", "-kind", "liar")...)
+}
+
+// TestLyingWorker: whatever a worker sends, its client gets that as far as it is a response to the
+// request, or an error, or a reset; the next requests, which could meet the same connection to the
+// worker, get their own answers.
+func TestLyingWorker(t *testing.T) {
+	in := startLiar(t)
+	for _, tc := range []struct{ method, path, want string }{
+		{"GET", "/two", "200 right"},
+		{"GET", "/long", "200 right"},
+		{"HEAD", "/head-body", "200 "},
+		{"HEAD", "/head-chunks", "200 "},
+		{"GET", "/204-body", "204 "},
+		{"GET", "/304-body", "304 "},
+		{"GET", "/short", "reset"},
+		{"POST", "/short-small", "502 Abandoned_By_Worker"},
+		{"GET", "/cl-te", "502 WorkerProtocol"},
+		{"GET", "/gzip-chunked", "502 WorkerProtocol"},
+		{"GET", "/chunk-size", "reset"},
+		{"GET", "/chunk-end", "reset"},
+		{"GET", "/chunk-lf", "reset"},
+		{"GET", "/chunk-huge", "reset"},
+		{"GET", "/lf", "502 WorkerProtocol"},
+		{"GET", "/fold", "502 WorkerProtocol"},
+		{"GET", "/space", "502 WorkerProtocol"},
+		{"GET", "/nul", "502 WorkerProtocol"},
+		{"GET", "/cr", "502 WorkerProtocol"},
+		{"GET", "/101", "502 WorkerProtocol"},
+		{"GET", "/099", "502 WorkerProtocol"},
+		{"GET", "/http2", "502 WorkerProtocol"},
+		{"GET", "/no-http", "502 WorkerProtocol"},
+		{"GET", "/103-length", "502 WorkerProtocol"},
+		{"GET", "/huge-head", "502 WorkerProtocol"},
+		{"GET", "/many-fields", "502 WorkerProtocol"},
+		{"GET", "/flood-100", "502 WorkerProtocol"},
+		{"GET", "/trailer-length", "reset"},
+	} {
+		c := in.talk(t)
+		c.send(tc.method + " " + tc.path + " HTTP/1.1\r\nHost: x\r\n\r\n")
+		got, _ := c.answer(tc.method)
+		if got != tc.want {
+			t.Errorf("%s %s: %q; want %q", tc.method, tc.path, got, tc.want)
+		}
+		for i := range 4 { // at once, then while what the worker still sends comes in
+			c := in.talk(t)
+			path := fmt.Sprintf("/behind%s/%d", tc.path, i)
+			c.send("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n")
+			if got, _ := c.answer("GET"); got != "200 "+path+" " {
+				t.Fatalf("behind %s %s: %q; want 200 %s", tc.method, tc.path, got, path)
+			}
+			_ = c.Close() // read to its end
+		}
+		_ = c.Close() // as the row wants it
+	}
+	in.until("all slots free", func(s *admin.Status) bool { return !inFlight(s) })
+}
+
+// TestLyingPipeline is TestLyingWorker for a client that sends the next request along: it leaves for
+// the worker in the turn in which the answer was complete.
+func TestLyingPipeline(t *testing.T) {
+	in := startLiar(t)
+	for _, tc := range []struct{ method, path, want string }{
+		{"GET", "/two", "200 right"},
+		{"GET", "/long", "200 right"},
+		{"HEAD", "/head-body", "200 "},
+		{"HEAD", "/head-chunks", "200 "},
+		{"GET", "/204-body", "204 "},
+		{"GET", "/304-body", "304 "},
+		{"GET", "/lf", "502 WorkerProtocol"},
+		{"GET", "/101", "502 WorkerProtocol"},
+	} {
+		c := in.talk(t)
+		c.send(tc.method + " " + tc.path + " HTTP/1.1\r\nHost: x\r\n\r\n" +
+			"GET /next HTTP/1.1\r\nHost: x\r\n\r\n")
+		if got, _ := c.answer(tc.method); got != tc.want {
+			t.Errorf("%s %s: %q; want %q", tc.method, tc.path, got, tc.want)
+		}
+		if got, _ := c.answer("GET"); got != "200 /next " {
+			t.Errorf("behind %s %s: %q; want 200 /next", tc.method, tc.path, got)
+		}
+	}
+}
+
+// TestWorkerFields: fields of the connection and names that are ours are not passed on.
+func TestWorkerFields(t *testing.T) {
+	in := startLiar(t)
+	c := in.talk(t)
+	says, h := c.send("GET /hop HTTP/1.1\r\nHost: x\r\n\r\n").answer("GET")
+	if says != "200 right" || h.Get("X-Kept") != "2" {
+		t.Errorf("/hop: %q, X-Kept %q; want 200 right, 2", says, h.Get("X-Kept"))
+	}
+	for _, name := range []string{"Connection", "X-Mine", "Keep-Alive", "Upgrade", "Proxy-Authenticate",
+		"X-Weir-Reason"} {
+		if v, ok := h[name]; ok {
+			t.Errorf("/hop: %s: %q; want none", name, v)
+		}
+	}
+	says, h = c.send("GET /trailers HTTP/1.1\r\nHost: x\r\nTE: trailers\r\nConnection: TE\r\n\r\n").answer("GET")
+	if says != "200 right" || h.Get("Trailer X-Sum") != "7" {
+		t.Errorf("/trailers: %q, %v; want 200 right with X-Sum 7", says, h)
+	}
+	for _, name := range []string{"Set-Cookie", "X-Weir-Reason"} {
+		if v, ok := h["Trailer "+name]; ok {
+			t.Errorf("/trailers: %s: %q; want none", name, v)
+		}
+	}
+	says, h = c.send("GET /hints HTTP/1.1\r\nHost: x\r\n\r\n").answer("GET")
+	if says != "103 " || h.Get("Link") != "</a>" || h.Get("X-Mine") != "" {
+		t.Errorf("/hints: %q %v; want 103 with Link, without X-Mine", says, h)
+	}
+	if says, _ = c.answer("GET"); says != "200 right" {
+		t.Errorf("/hints: %q; want 200 right behind 103", says)
+	}
+}
+
+// TestEarlyAnswers: a worker answers before it has the body. The answer reaches the client; the
+// connection to the worker serves nobody else.
+func TestEarlyAnswers(t *testing.T) {
+	in := startLiar(t, "--set", poolSet+"timeouts.idle=300ms", "--max-body-bytes", "1GiB")
+	const size = 8 << 20
+	for _, tc := range []struct{ path, want string }{
+		{"/early", "200 early"},
+		{"/early-more", "200 early"},
+		{"/early-close", "413 early"},
+	} {
+		c := in.talk(t)
+		go io.WriteString(c, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s",
+			tc.path, size, strings.Repeat("x", size))) //nolint:errcheck // the answer comes first
+		if got, _ := c.answer("POST"); got != tc.want {
+			t.Errorf("POST %s: %q; want %q", tc.path, got, tc.want)
+		}
+		c = in.talk(t)
+		c.send("GET /behind HTTP/1.1\r\nHost: x\r\n\r\n")
+		if got, _ := c.answer("GET"); got != "200 /behind " {
+			t.Errorf("behind POST %s: %q; want 200 /behind", tc.path, got)
+		}
+	}
+	c := in.talk(t)
+	go io.WriteString(c, fmt.Sprintf("POST /deaf HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s",
+		size, strings.Repeat("x", size))) //nolint:errcheck // it is not taken
+	if got, _ := c.answer("POST"); got != "504 Timer_Worker" {
+		t.Errorf("POST /deaf: %q; want 504 Timer_Worker", got)
+	}
+}
+
+// TestInterimFlood: a worker that sends informational answers for ever is given up; a client that
+// takes none of them does not make the front keep them.
+func TestInterimFlood(t *testing.T) {
+	in := startLiar(t)
+	pid := in.status().Fronts[0].PID
+	before := memory(t, pid, "VmRSS")
+	reset := in.talk(t)
+	_ = reset.Conn.(*net.TCPConn).SetReadBuffer(64 << 10) // the kernel keeps little
+	reset.send("GET /flood HTTP/1.1\r\nHost: x\r\n\r\n")
+	in.until("the worker given up", func(s *admin.Status) bool { return !inFlight(s) })
+	if grown := memory(t, pid, "VmHWM") - before; grown > 8<<20 {
+		t.Errorf("front grew by %d KiB; want at most 8 MiB", grown>>10)
+	}
+	n := 0
+	for says := "103 "; says == "103 "; n++ {
+		says, _ = reset.answer("GET")
+		if says != "103 " && says != "502 WorkerProtocol" {
+			t.Errorf("answer %d: %q; want 103 or 502", n, says)
+		}
+	}
+	if n < 2 {
+		t.Errorf("%d answers; want some hints before 502", n)
+	}
+}
+
+// TestAbandonedWorkers: a client that leaves frees its worker, whatever it waits for.
+func TestAbandonedWorkers(t *testing.T) {
+	in := startLiar(t)
+	for _, tc := range []struct {
+		desc, request string
+		half          bool
+	}{
+		{"waits for an answer", "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n", false},
+		{"within an answer", "GET /begin HTTP/1.1\r\nHost: x\r\n\r\n", false},
+		{"within a request", "POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc", false},
+		{"within a chunk", "POST /wait HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nabc", false},
+		{"waits for 100", "POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n", false},
+		{"half-closed", "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n", true},
+		{"half-closed within a request", "POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc", true},
+		{"half-closed within an answer", "GET /begin HTTP/1.1\r\nHost: x\r\n\r\n", true},
+	} {
+		c := in.talk(t).send(tc.request)
+		in.until(tc.desc+": in flight", inFlight)
+		if tc.half {
+			_ = c.Conn.(*net.TCPConn).CloseWrite() // a fresh socket can
+		} else {
+			_ = c.Close()
+		}
+		in.until(tc.desc+": given up", func(s *admin.Status) bool { return !inFlight(s) })
+		_ = c.Close()
+	}
+	in.until("the worker has seen them leave", func(*admin.Status) bool { return in.get("/held").body == "0" })
+}
+
+// memory is a size in /proc/PID/status, in bytes.
+func memory(t *testing.T, pid int, name string) int64 {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		var kib int64
+		if rest, ok := strings.CutPrefix(line, name+":"); ok {
+			if _, err := fmt.Sscan(rest, &kib); err != nil {
+				t.Fatal(err)
+			}
+			return kib << 10
+		}
+	}
+	t.Fatalf("no %s of process %d", name, pid)
+	return 0
+}
