@@ -84,6 +84,7 @@ func startLiar(t *testing.T, flags ...string) *instance {
 // request, or an error, or a reset; the next requests, which could meet the same connection to the
 // worker, get their own answers.
 func TestLyingWorker(t *testing.T) {
+	t.Parallel()
 	in := startLiar(t)
 	for _, tc := range []struct{ method, path, want string }{
 		{"GET", "/two", "200 right"},
@@ -138,6 +139,7 @@ func TestLyingWorker(t *testing.T) {
 // TestLyingPipeline is TestLyingWorker for a client that sends the next request along: it leaves for
 // the worker in the turn in which the answer was complete.
 func TestLyingPipeline(t *testing.T) {
+	t.Parallel()
 	in := startLiar(t)
 	for _, tc := range []struct{ method, path, want string }{
 		{"GET", "/two", "200 right"},
@@ -163,6 +165,7 @@ func TestLyingPipeline(t *testing.T) {
 
 // TestWorkerFields: fields of the connection and names that are ours are not passed on.
 func TestWorkerFields(t *testing.T) {
+	t.Parallel()
 	in := startLiar(t)
 	c := in.talk(t)
 	says, h := c.send("GET /hop HTTP/1.1\r\nHost: x\r\n\r\n").answer("GET")
@@ -196,6 +199,7 @@ func TestWorkerFields(t *testing.T) {
 // TestEarlyAnswers: a worker answers before it has the body. The answer reaches the client; the
 // connection to the worker serves nobody else.
 func TestEarlyAnswers(t *testing.T) {
+	t.Parallel()
 	in := startLiar(t, "--set", poolSet+"timeouts.idle=300ms", "--max-body-bytes", "1GiB")
 	const size = 8 << 20
 	for _, tc := range []struct{ path, want string }{
@@ -226,6 +230,7 @@ func TestEarlyAnswers(t *testing.T) {
 // TestInterimFlood: a worker that sends informational answers for ever is given up; a client that
 // takes none of them does not make the front keep them.
 func TestInterimFlood(t *testing.T) {
+	t.Parallel()
 	in := startLiar(t)
 	pid := in.status().Fronts[0].PID
 	before := memory(t, pid, "VmRSS")
@@ -250,6 +255,7 @@ func TestInterimFlood(t *testing.T) {
 
 // TestAbandonedWorkers: a client that leaves frees its worker, whatever it waits for.
 func TestAbandonedWorkers(t *testing.T) {
+	t.Parallel()
 	in := startLiar(t)
 	for _, tc := range []struct {
 		desc, request string

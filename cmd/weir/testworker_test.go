@@ -132,6 +132,7 @@ func workerMux(text string) *http.ServeMux {
 		case <-r.Context().Done():
 		}
 	})
+	bulkHandlers(m)
 	m.HandleFunc("/hold", hold)
 	m.HandleFunc("/trickle", trickle)
 	m.HandleFunc("/print", func(w http.ResponseWriter, r *http.Request) {
