@@ -108,10 +108,10 @@ func (j *job) writeEnd(u *upstream) {
 		u.conn.Commit(http1.AppendLastChunk(u.conn.Reserve(chunkRoom)))
 		return
 	}
-	dst := http1.AppendTrailerStart(nil)
+	dst, trusted := http1.AppendTrailerStart(nil), j.trusted()
 	for name, value := range t.All() {
-		if !http1.TrailerAllowed(http1.KnownName(name)) {
-			continue
+		if !http1.TrailerAllowed(http1.KnownName(name)) || aliases([]byte(name), trusted) {
+			continue // some applications see trailers among the fields
 		}
 		if with, err := http1.AppendField(dst, name, value); err == nil {
 			dst = with

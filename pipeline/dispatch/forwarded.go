@@ -53,8 +53,9 @@ func (j *job) appendForwarded(dst []byte, trusted bool) []byte {
 	} else if len(host) > 0 {
 		dst = appendLine(dst, "X-Forwarded-Host: ", view(host))
 	}
-	if base := j.c.PathBase(); base != "" && bytes.HasPrefix(r.Path(), []byte(base)) {
-		dst = appendLine(dst, "X-Forwarded-Prefix: ", base) // what the app's prefix matched
+	if base := j.c.PathBase(); base != "" {
+		// What the app's prefix matched: of the decoded path, as the worker's own router sees it.
+		dst = appendLine(dst, "X-Forwarded-Prefix: ", base)
 	}
 	dst = append(dst, "Forwarded: "...)
 	if trusted && r.Has(http1.Forwarded) {

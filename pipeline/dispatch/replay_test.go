@@ -291,7 +291,8 @@ func TestRequestTrailers(t *testing.T) {
 	}), 4)
 	f.dial().write("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n"+
 		"TE: gzip, trailers\r\nConnection: TE\r\n\r\n"+
-		"3\r\nabc\r\n0\r\nX-Sum: 7\r\n\r\n").want("trailers", 200, "abcmap[X-Sum:[7]] [trailers] [TE]")
+		"3\r\nabc\r\n0\r\nX-Sum: 7\r\nX-Forwarded-For: 1.2.3.4\r\nX_Forwarded_For: 1.2.3.4\r\n"+
+		"X-Forwarded-Port: 1\r\nX_Real_IP: 1.2.3.4\r\n\r\n").want("trailers", 200, "abcmap[X-Sum:[7]] [trailers] [TE]")
 	f.audit()
 }
 
