@@ -139,7 +139,7 @@ func (c *Context) reset() {
 	c.x, c.r, c.origin = nil, nil, Origin{}
 	c.target, c.base, c.id = "", 0, ""
 	c.phase, c.close, c.held, c.async = phaseOpen, false, false, false
-	c.entered, c.inline = false, false
+	c.entered, c.inline, c.later = false, false, false
 	c.reason, c.written = ReasonNone, 0
 	c.trailers.Reset()
 	c.fields.Reset()
