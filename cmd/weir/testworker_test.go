@@ -133,6 +133,7 @@ func workerMux(text string) *http.ServeMux {
 		}
 	})
 	bulkHandlers(m)
+	m.HandleFunc("/trailers", echoTrailers)
 	m.HandleFunc("/hold", hold)
 	m.HandleFunc("/trickle", trickle)
 	m.HandleFunc("/print", func(w http.ResponseWriter, r *http.Request) {
