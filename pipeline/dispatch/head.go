@@ -30,7 +30,7 @@ func (j *job) appendHead(dst []byte, id string) []byte {
 	r := j.c.Request()
 	dst = append(dst, r.Method()...)
 	dst = append(dst, ' ')
-	dst = append(dst, r.Path()...)
+	dst = http1.AppendPath(dst, r.Path())
 	if q := r.Query(); q != nil {
 		dst = append(dst, '?')
 		dst = append(dst, q...)

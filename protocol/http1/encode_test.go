@@ -170,5 +170,24 @@ func TestDecodePath(t *testing.T) {
 		if string(got) != "x"+tc.want || !errors.Is(err, tc.err) {
 			t.Errorf("DecodePath(%q) = %q, %v; want %q, %v", tc.raw, got[1:], err, tc.want, tc.err)
 		}
+		if err != nil {
+			continue
+		}
+		path := AppendPath([]byte("x"), []byte(tc.raw))[1:] // the same place, without dots on the way
+		if got, err := DecodePath(nil, path); string(got) != tc.want || err != nil {
+			t.Errorf("AppendPath(%q) = %q, which decodes to %q, %v; want %q", tc.raw, path, got, err, tc.want)
+		}
+	}
+}
+
+func TestAppendPath(t *testing.T) {
+	for raw, want := range map[string]string{
+		"/": "/", "/a%2fb/%41": "/a%2fb/%41", "//a//": "//a//", "/.a/..b/...": "/.a/..b/...",
+		"/a/./b/.": "/a/b/", "/a//../b": "/a/b", "/a/b/%2E.": "/a/", "/%2e/%2E%2f": "/%2E%2f",
+		"/%61/../%62": "/%62", "/a/../b/..": "/", "/a/..%2f..": "/a/..%2f..",
+	} {
+		if got := string(AppendPath(nil, []byte(raw))); got != want {
+			t.Errorf("AppendPath(%q) = %q; want %q", raw, got, want)
+		}
 	}
 }

@@ -276,6 +276,15 @@ func FuzzDecodePath(f *testing.F) {
 		if len(path) == 0 || path[0] != '/' || len(path) > len(raw) || !utf8.Valid(path) {
 			t.Fatalf("DecodePath(%q) = %q", raw, path)
 		}
+		sent := AppendPath(nil, raw)
+		if again, err := DecodePath(nil, sent); !bytes.Equal(again, path) || err != nil {
+			t.Fatalf("AppendPath(%q) = %q, which decodes to %q, %v; want %q", raw, sent, again, err, path)
+		}
+		for segment := range bytes.SplitSeq(sent, []byte("/")) {
+			if n := dots(segment); n == 1 || n == 2 {
+				t.Fatalf("AppendPath(%q) = %q: dot segment", raw, sent)
+			}
+		}
 		for _, c := range string(path) {
 			if c < ' ' || c >= 0x7f && c < 0xa0 {
 				t.Fatalf("DecodePath(%q) = %q: control character", raw, path)
