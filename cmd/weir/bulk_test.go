@@ -40,8 +40,8 @@ type pacer struct {
 
 const pacerTick = 5 * time.Millisecond
 
-func newPacer(r io.Reader) *pacer {
-	<-time.After(bulkStall)
+func newPacer(r io.Reader, stall time.Duration) *pacer {
+	<-time.After(stall)
 	return &pacer{from: r, tick: time.NewTicker(pacerTick)}
 }
 
@@ -65,7 +65,7 @@ func discard(r io.Reader) (int64, error) {
 // as it can be.
 func bulkHandlers(m *http.ServeMux) {
 	m.HandleFunc("/bulk/take", func(w http.ResponseWriter, r *http.Request) {
-		n, err := discard(newPacer(r.Body))
+		n, err := discard(newPacer(r.Body, bulkStall))
 		fmt.Fprintln(w, n, err)
 	})
 	m.HandleFunc("/bulk/give", func(w http.ResponseWriter, r *http.Request) {
@@ -166,7 +166,7 @@ func bulkDown(query string) func(*testing.T, *instance, int64) string {
 		if err != nil {
 			t.Fatalf("response: %v", err)
 		}
-		n, err := discard(newPacer(resp.Body))
+		n, err := discard(newPacer(resp.Body, bulkStall))
 		return fmt.Sprint(n, " ", err)
 	}
 }

@@ -231,6 +231,40 @@ func TestEarlyAnswers(t *testing.T) {
 	}
 }
 
+// TestPartingWorker: a worker closes, or dies, behind the last byte of its answer while the client
+// has taken little of it. All of it arrives, whatever tells its end; also at a client that has closed
+// its sending half, as long as it takes something now and then.
+func TestPartingWorker(t *testing.T) {
+	t.Parallel()
+	in := startLiar(t, "--set", "limits.half_close=5s") // a busy machine may be long in beginning
+	var wg sync.WaitGroup
+	for _, path := range []string{"/until-close", "/length-close", "/chunked-close"} {
+		for _, tc := range []struct {
+			version string
+			half    bool
+		}{{"1.1", false}, {"1.0", false}, {"1.1", true}} {
+			c := in.talk(t).send("GET " + path + " HTTP/" + tc.version + "\r\nHost: x\r\n\r\n")
+			stall := bulkStall
+			if tc.half {
+				_ = c.Conn.(*net.TCPConn).CloseWrite() // a fresh socket can
+				stall = 0
+			}
+			wg.Go(func() {
+				resp, err := http.ReadResponse(c.in, nil)
+				if err != nil {
+					t.Errorf("%s, %+v: %v", path, tc, err)
+					return
+				}
+				b, err := io.ReadAll(newPacer(resp.Body, stall))
+				if err != nil || string(b) != partingBody {
+					t.Errorf("%s, %+v: %d bytes, %v; want all %d", path, tc, len(b), err, len(partingBody))
+				}
+			})
+		}
+	}
+	wg.Wait()
+}
+
 // TestInterimFlood: a worker that sends informational answers for ever is given up; a client that
 // takes none of them does not make the front keep them.
 func TestInterimFlood(t *testing.T) {
@@ -318,6 +352,7 @@ func TestLiesBesideHonesty(t *testing.T) {
 	for path := range lies {
 		switch path {
 		case "/deaf", "/wait", "/begin": // those wait for their client
+		case "/until-close", "/length-close", "/chunked-close": // honest, and long
 		case "/early-close": // closes a connection that may carry the next request by then: 502 if that
 			// has a body too long to be held
 		case "/early-more": // to a GET it answers twice, apart: nothing in HTTP/1.1 tells the second

@@ -35,6 +35,9 @@ func whole(body string) string {
 	return "HTTP/1.1 200 OK\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
 }
 
+// partingBody is more than all buffers on the way to a client hold.
+var partingBody = strings.Repeat("0123456789abcdef", 1<<20)
+
 const chunkedHead = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 // lies has a way to lie for every path.
@@ -76,6 +79,11 @@ var lies = map[string]lie{
 	"/hop": wire("HTTP/1.1 200 OK\r\nConnection: X-Mine, keep-alive\r\nX-Mine: 1\r\nKeep-Alive: timeout=5\r\n"+
 		"Upgrade: h2c\r\nProxy-Authenticate: Basic\r\nX-Weir-Reason: Lie\r\nX-Kept: 2\r\n",
 		"Content-Length: 5\r\n\r\nright"),
+	"/until-close": wireThenClose("HTTP/1.1 200 OK\r\n\r\n", partingBody),
+	"/length-close": wireThenClose("HTTP/1.1 200 OK\r\nContent-Length: "+
+		strconv.Itoa(len(partingBody))+"\r\n\r\n", partingBody),
+	"/chunked-close": wireThenClose(chunkedHead, fmt.Sprintf("%x\r\n", len(partingBody)), partingBody,
+		"\r\n0\r\n\r\n"),
 	"/early":       wire(whole("early")),
 	"/early-close": wireThenClose("HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\n\r\nearly"),
 	"/early-more": func(c net.Conn, r *http.Request) bool { // goes on reading, and then says more
