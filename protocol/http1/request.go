@@ -81,7 +81,8 @@ var slash = []byte("/")
 // same.
 //
 // A malformed head returns (0, err), err being one of the Err values of this package; each maps to
-// a status code by [StatusOf] and to a [Kind]. r holds nothing then.
+// a status code by [StatusOf] and to a [Kind]. r then holds the request line if that was well-formed,
+// for the answer and the log, else nothing; it has no fields, no authority and no body.
 //
 // RFC 9112 sections 2 to 6; the package comment lists where this is stricter.
 //
@@ -102,11 +103,26 @@ func (r *Request) Parse(b []byte, seen int, lim *Limits) (n int, err error) {
 	r.restart()
 	n, perr := r.parse(capped, &l)
 	if perr != nil {
-		r.restart()
+		r.keepLine(capped)
 		return 0, perr
 	}
 	r.seen = len(b)
 	return n, nil
+}
+
+// keepLine forgets a malformed head in b but for its request line, if that was good. Nothing of an
+// earlier head may stay: its bytes belong to somebody else by now.
+func (r *Request) keepLine(b []byte) {
+	if !r.started {
+		r.Reset()
+		return
+	}
+	line := Request{Verb: r.Verb, Form: r.Form, Minor: r.Minor, ContentLength: -1,
+		method: r.method, target: r.target, path: r.path, query: r.query, https: r.https}
+	// r.line has moved on to the field that was refused; the line ends behind its version.
+	line.size = int(r.target.off+r.target.len) + len(" HTTP/1.1\r\n")
+	line.b, line.fields = b[:line.size:line.size], r.fields[:0]
+	*r = line
 }
 
 // parse parses b from its start.
