@@ -318,7 +318,9 @@ func (x *exchange) pin(rest []byte) {
 	x.s.arm()
 	if x.sink != nil {
 		x.pump()
+		return
 	}
+	x.s.maybeHalfClosed()
 }
 
 // unpin gives the buffer back; pipelined requests in it are read next.
