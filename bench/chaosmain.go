@@ -6,12 +6,14 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"weir/bench/chaos"
 )
 
-// chaosMain is bench chaos; it returns the exit code.
-func chaosMain(ctx context.Context, args []string) int {
+// mainChaos is bench chaos; it returns the exit code.
+func mainChaos(args []string) int {
 	o, err := chaos.ParseFlags(args)
 	if errors.Is(err, flag.ErrHelp) {
 		return 0
@@ -20,6 +22,8 @@ func chaosMain(ctx context.Context, args []string) int {
 		fmt.Fprintln(os.Stderr, "bench: chaos:", err)
 		return 2
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
 	if err := runChaos(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		return 1
