@@ -158,6 +158,11 @@ func (c *Conn) readInto() []byte {
 		c.flags |= flagPending // full and no more wanted: Resume will bring us back
 		return nil
 	}
+	if l.over(c) { // a head that goes on and on is memory, too
+		c.flags |= flagPending
+		l.starve(c)
+		return nil
+	}
 	c.flags &^= flagGrow
 	c.replaceInput(min(int(in.class)+1, maxClass+1))
 	return c.in.b[c.in.w:]
