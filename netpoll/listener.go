@@ -246,21 +246,28 @@ func (ln *Listener) Drain() {
 	ln.Close()
 }
 
-// Close stops listening here and closes this descriptor. It is removed from the poller first, because
-// others may hold the same description.
+// Close stops listening here and closes this descriptor.
 func (ln *Listener) Close() {
+	if fd := ln.Release(); fd >= 0 {
+		sysClose(fd)
+	}
+}
+
+// Release stops listening here and gives the descriptor back to the caller, -1 once closed. It is
+// removed from the poller first, because others may hold the same description.
+func (ln *Listener) Release() (fd int) {
 	l := ln.loop
 	if ln.fd < 0 {
-		return
+		return -1
 	}
 	ln.disarm()
 	l.Cancel(&ln.timer)
-	sysClose(ln.fd)
-	ln.fd = -1
+	fd, ln.fd = ln.fd, -1
 	for i, other := range l.listeners {
 		if other == ln {
 			l.listeners = append(l.listeners[:i], l.listeners[i+1:]...)
-			return
+			break
 		}
 	}
+	return fd
 }
