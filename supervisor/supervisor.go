@@ -21,6 +21,8 @@ type Options struct {
 	Config *config.Loaded
 	// Load loads the configuration anew for a reload; nil refuses reloads.
 	Load func() (*config.Loaded, error)
+	// Applied is told of a configuration that a reload has put in force; nil: nobody is.
+	Applied func(*config.Loaded)
 	// WorkerCommand is the argv that hosts the handler of a pool without command; nil refuses such
 	// pools.
 	WorkerCommand func(p *config.Pool) []string

@@ -16,14 +16,16 @@ import (
 // Reload loads the configuration anew and applies what differs: new listeners are bound first, then
 // every front changes or none does, then removed listeners are closed and changed pools changed. Any
 // error before the fronts have changed leaves everything as it was and wraps [admin.ErrRefused]; a
-// later one is about single pools, and the new configuration is in force.
+// later one is about single pools, and the new configuration is in force. Errors are logged, too.
 //
 // ctx bounds the wait for pools.
 func (s *Supervisor) Reload(ctx context.Context) error {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
 	if !s.isState(stateRunning) {
-		return fmt.Errorf("supervisor: reload: %w: the instance is not running", admin.ErrConflict)
+		err := fmt.Errorf("supervisor: reload: %w: the instance is not running", admin.ErrConflict)
+		s.log.Error("reload", "err", err)
+		return err
 	}
 	s.notifySystemd(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
 	defer func() {
@@ -66,6 +68,9 @@ func (s *Supervisor) reload(ctx context.Context) error {
 	}
 	if err := s.swap(ctx, loaded); err != nil {
 		return fmt.Errorf("%w: %w", admin.ErrRefused, err)
+	}
+	if s.opts.Applied != nil {
+		s.opts.Applied(loaded)
 	}
 	s.log.Info("reloaded", "sites", countOf(changes.Sites), "listeners", countOf(changes.Listeners),
 		"pools", countOf(changes.Pools))
