@@ -91,6 +91,9 @@ func behindDashes(cmd *cobra.Command, args []string) ([]string, error) {
 		dash = len(args)
 	}
 	if dash == 0 {
+		if cmd.ArgsLenAtDash() == 0 && len(args) == 0 {
+			return nil, errors.New("nothing follows --, expected a command and its arguments")
+		}
 		return args, nil
 	}
 	stray := args[0]

@@ -384,7 +384,11 @@ func (f *front) died(err error) (delay time.Duration, again bool) {
 		s.fail(fmt.Errorf("supervisor: front: ended %d times before it accepted: %s", f.early, f.lastExit))
 		return 0, false
 	}
-	delay = frontBackoff(f.early)
+	waits := f.early
+	if !f.readyAt.IsZero() {
+		waits -= frontUpDeaths // what accepted is likely to do so again
+	}
+	delay = frontBackoff(waits)
 	s.log.Error("front ended; it is replaced", "front", f.slot, "cause", f.lastExit, "delay", delay)
 	return delay, true
 }

@@ -183,6 +183,24 @@ func TestFrontBackoff(t *testing.T) {
 	}
 }
 
+// A front that accepted is replaced at once, until that has happened too often in a row.
+func TestFrontDeathAfterAccepting(t *testing.T) {
+	s := &frontSet{log: discardLog(), changed: make(chan struct{})}
+	f := &front{set: s, wasReady: true}
+	for i := range frontUpDeaths + 3 {
+		f.startedAt = time.Now()
+		f.readyAt = f.startedAt
+		got, again := f.died(errors.New("signal: killed"))
+		if want := frontBackoff(i + 1 - frontUpDeaths); got != want || !again {
+			t.Errorf("death %d: wait %s, %v; want %s", i+1, got, again, want)
+		}
+	}
+	f.startedAt, f.readyAt, f.early = time.Now(), time.Time{}, 2
+	if got, _ := f.died(errors.New("exit status 1")); got != frontBackoff(3) {
+		t.Errorf("a death before accepting: wait %s; want %s", got, frontBackoff(3))
+	}
+}
+
 func TestFrontEnv(t *testing.T) {
 	got := frontEnv([]string{"PATH=/bin", "LISTEN_FDS=1", "NOTIFY_SOCKET=/x", "WATCHDOG_USEC=1", "HOME=/"})
 	if want := "PATH=/bin HOME=/"; strings.Join(got, " ") != want {

@@ -12,6 +12,8 @@ const (
 	// sockaddr_un.sun_path holds 108 bytes with the final NUL (104 on BSD: see socketPathBytesMax).
 	runtimeDirHint = "choose a shorter --runtime-dir"
 
+	workersCounted = 999_999 // workers of a pool's life for whose numbers paths have room
+
 	inboxEventsMax = 1 << 16 // events that wait for the main loop; beyond it hints are dropped
 
 	exitsKept     = 10   // last exits that Status shows per pool

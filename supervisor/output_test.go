@@ -98,7 +98,7 @@ func TestWorkerEnv(t *testing.T) {
 		t.Fatal(err)
 	}
 	inherited := []string{"A=old", "KEEP=1", "SECRET=s", "WEIR_X=1", "LISTEN_PID=2", "WATCHDOG_USEC=3",
-		"NOTIFY_SOCKET=/n", "PORT=80"}
+		"FDSTORE=1", "NOTIFY_SOCKET=/n", "PORT=80"}
 	c := &contract{ref: WorkerRef{"p", 7}, socket: "/s", port: 20001, notify: "/n7"}
 	for _, tc := range []struct {
 		desc string
@@ -134,7 +134,7 @@ func TestWorkerEnv(t *testing.T) {
 			t.Errorf("%s: %q holds what is Weir's own", tc.desc, got)
 		}
 	}
-	for _, bad := range []config.Env{{Files: []string{"/no/such/file"}}, {Set: map[string]string{"A=B": ""}}} {
+	for _, bad := range []config.Env{{Files: []string{"/no/such/file"}}, {Files: []string{"/dev/zero"}}, {Set: map[string]string{"A=B": ""}}} {
 		if _, err := workerEnv(nil, &bad, c); err == nil {
 			t.Errorf("workerEnv(%v) = nil error", bad)
 		}

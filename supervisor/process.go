@@ -103,7 +103,7 @@ func (p *process) prepare() (err error) {
 	if p.user, err = lookupAccount(spec); err != nil {
 		return err
 	}
-	p.dir = socketDir{path: p.env.socketRoot + "/" + dirName(p.ref), worker: p.user,
+	p.dir = socketDir{path: workerDir(p.env.opts.RuntimeDir, p.ref), worker: p.user,
 		front: p.env.front}
 	p.contract = contract{ref: p.ref, socket: p.dir.socket(), notify: p.dir.notify(),
 		listen: p.conf.Socket == config.SocketInherit}
@@ -127,9 +127,6 @@ func (p *process) prepare() (err error) {
 	}
 	return err
 }
-
-// dirName is POOL-N.
-func dirName(w WorkerRef) string { return fmt.Sprintf("%s-%d", w.Pool, w.N) }
 
 func (p *process) closeListener() {
 	if p.listener >= 0 {

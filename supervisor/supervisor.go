@@ -147,6 +147,9 @@ func (s *Supervisor) open() error {
 	if err := s.claim(c); err != nil {
 		return err
 	}
+	if err := s.checkPaths(c); err != nil {
+		return err
+	}
 	front, err := lookupAccount(c.User)
 	if err != nil {
 		return fmt.Errorf("supervisor: user: %w", err)
@@ -206,7 +209,7 @@ func (s *Supervisor) claim(c *config.Config) error {
 	if c.User != "" {
 		p.mode = 0o711 // the front and workers pass through to their sockets
 	}
-	d, note, err := claimRuntimeDir(p)
+	d, note, err := claimRuntimeDir(s.untilDrain(), p)
 	s.mu.Lock()
 	s.dir = d
 	s.mu.Unlock()

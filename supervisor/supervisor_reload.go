@@ -66,6 +66,9 @@ func (s *Supervisor) reload(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", admin.ErrRefused, err)
 	}
+	if err := s.checkPaths(next); err != nil {
+		return fmt.Errorf("%w: %w", admin.ErrRefused, err)
+	}
 	if err := s.swap(ctx, loaded); err != nil {
 		return fmt.Errorf("%w: %w", admin.ErrRefused, err)
 	}

@@ -58,6 +58,25 @@ func goListener(l *Listener) (net.Listener, error) {
 	return nl, nil
 }
 
+// checkPaths reports a runtime directory that is too long for the sockets that would lie in it, also
+// for those of pools' later workers.
+func (s *Supervisor) checkPaths(c *config.Config) error {
+	var errs []error
+	for _, address := range c.Admin.Listen {
+		if below, ok := strings.CutPrefix(address, "unix:{runtime}"); ok {
+			errs = append(errs, checkSocketPath(s.dir.path+below))
+		}
+	}
+	for i := range c.Pools {
+		d := socketDir{path: workerDir(s.dir.path, WorkerRef{c.Pools[i].Name, workersCounted})}
+		errs = append(errs, checkSocketPath(d.notify()))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("supervisor: %w", err)
+	}
+	return nil
+}
+
 // poolConfigs is what c's pools are to the supervisor.
 func (s *Supervisor) poolConfigs(c *config.Config) ([]PoolConfig, error) {
 	out := make([]PoolConfig, len(c.Pools))

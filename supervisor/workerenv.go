@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -82,22 +83,23 @@ func workerEnv(inherited []string, e *config.Env, c *contract) ([]string, error)
 // private reports the variables by which Weir itself was started.
 func private(name string) bool {
 	return strings.HasPrefix(name, "WEIR_") || strings.HasPrefix(name, "LISTEN_") ||
-		strings.HasPrefix(name, "WATCHDOG_") || name == "NOTIFY_SOCKET"
+		strings.HasPrefix(name, "WATCHDOG_") || name == "NOTIFY_SOCKET" || name == "FDSTORE"
 }
 
 // readEnvFile reads NAME=VALUE lines into vars. Empty lines and lines that begin with # are skipped;
 // one pair of quotes around a value is taken off. Nothing is expanded.
 func readEnvFile(vars map[string]string, path string) error {
-	st, err := os.Stat(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("env.files: %w", err)
 	}
-	if st.Size() > envFileBytesMax {
-		return fmt.Errorf("env.files: %s: %d bytes, at most %d", path, st.Size(), envFileBytesMax)
-	}
-	b, err := os.ReadFile(path)
+	defer f.Close() //nolint:errcheck // read only
+	b, err := io.ReadAll(io.LimitReader(f, envFileBytesMax+1))
 	if err != nil {
 		return fmt.Errorf("env.files: %w", err)
+	}
+	if len(b) > envFileBytesMax {
+		return fmt.Errorf("env.files: %s: more than %d bytes", path, envFileBytesMax)
 	}
 	for i, line := range strings.Split(string(b), "\n") {
 		line = strings.TrimSpace(line)

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // fakeInstance does what its fields say.
@@ -154,6 +155,34 @@ func TestStatusCodes(t *testing.T) {
 		}
 		if tc.status == 405 && resp.Header.Get("Allow") == "" {
 			t.Errorf("%s %s: no Allow field", tc.method, tc.path)
+		}
+	}
+}
+
+// A body means nothing here, so one that is too large or does not come must not hold anything up.
+func TestBodies(t *testing.T) {
+	f := newFakeInstance()
+	dir, s := serve(t, f)
+	s.bodyTimeout = 20 * time.Millisecond
+	for _, tc := range []struct{ desc, head, body, want string }{
+		{"whole", "Content-Length: 2", "ab", "200"},
+		{"chunked", "Transfer-Encoding: chunked", "2\r\nab\r\n0\r\n\r\n", "200"},
+		{"never comes", "Content-Length: 2", "a", "400"},
+		{"too large", "Content-Length: 100000", strings.Repeat("x", 100000), "400"},
+	} {
+		c, err := net.Dial("unix", filepath.Join(dir, SocketName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.SetDeadline(time.Now().Add(10 * time.Second)) // a fresh socket takes one
+		_, err = io.WriteString(c, "POST /v1/reload HTTP/1.1\r\nHost: x\r\n"+tc.head+"\r\n\r\n"+tc.body)
+		got := make([]byte, 12)
+		if err == nil {
+			_, err = io.ReadFull(c, got)
+		}
+		_ = c.Close() // has answered
+		if err != nil || string(got) != "HTTP/1.1 "+tc.want {
+			t.Errorf("body %s: %q, %v; want %s", tc.desc, got, err, tc.want)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -17,6 +18,8 @@ type Server struct {
 	inst Instance
 	log  *slog.Logger
 	http http.Server
+
+	bodyTimeout time.Duration
 }
 
 // peerKey is the context key of a connection's peer.
@@ -24,7 +27,7 @@ type peerKey struct{}
 
 // NewServer is the API of inst. Close ends it.
 func NewServer(inst Instance, log *slog.Logger) *Server {
-	s := &Server{inst: inst, log: log}
+	s := &Server{inst: inst, log: log, bodyTimeout: bodyTimeout}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", s.status)
 	mux.HandleFunc("POST /v1/pools/{pool}/recycle", s.recycle)
@@ -80,9 +83,29 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			s.fail(w, http.StatusForbidden, "forbidden", "only for root and the user of the instance")
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, bodyBytesMax)
+		if err := s.skipBody(w, r); err != nil {
+			w.Header().Set("Connection", "close")
+			s.fail(w, http.StatusBadRequest, "bad-request", "body: "+err.Error())
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// skipBody reads a request's body, which means nothing here, before anything is done: one that is too
+// large or does not come would hold the answer back.
+func (s *Server) skipBody(w http.ResponseWriter, r *http.Request) error {
+	if r.ContentLength == 0 {
+		return nil
+	}
+	c := http.NewResponseController(w)
+	if err := c.SetReadDeadline(time.Now().Add(s.bodyTimeout)); err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, bodyBytesMax)); err != nil {
+		return err
+	}
+	return c.SetReadDeadline(time.Time{})
 }
 
 func (s *Server) status(w http.ResponseWriter, r *http.Request) {

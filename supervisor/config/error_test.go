@@ -68,7 +68,7 @@ func TestFileErrors(t *testing.T) {
 		{"no number", "fronts: two\n" + minimal, `"two" is not a number`},
 		{"zero workers", pool("workers: 0"),
 			`pools.p.workers: "0" is below 1, expected a number from 1 ` +
-				"to 10000, or auto"},
+				"to 4096, or auto"},
 		{"enum", pool("start: alway"), `conf/weir.yaml:4:12: pools.p.start: "alway" is not known, ` +
 			`expected always or manual, did you mean "always"?`},
 		{"value of a later issue", pool("dispatch: mux"),

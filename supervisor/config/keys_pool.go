@@ -37,7 +37,7 @@ var poolKeys = []Key{
 	},
 	{
 		Path: "pools.*.start", Default: "always", Values: []string{"always", "manual"},
-		Doc: "When the workers start: with the instance, or by weir start POOL.",
+		Doc: "always: the workers start with the instance; manual: they do not, requests get 503.",
 	},
 	{
 		Path: "pools.*.workers", Default: "1", allow: autoOK, min: 1, max: workersMax,

@@ -15,7 +15,7 @@ const (
 
 	loopsMax       = 1024
 	frontsMax      = 64
-	workersMax     = 10_000
+	workersMax     = 4096      // of a pool
 	slotsMax       = 1_000_000 // concurrency
 	queueMax       = 10_000_000
 	backlogMax     = 65_535

@@ -78,6 +78,9 @@ func special[T ~int | ~int64](
 ) *unitError {
 	var n T
 	if err := assign(&n, s, parse); err != nil {
+		if strings.Trim(s, "0") == "" && k.allow&offOK != 0 && k.allow&zeroOK == 0 {
+			err.suggestion = "off" // what programs mean by 0 that have no word for it
+		}
 		return err
 	}
 	switch {
