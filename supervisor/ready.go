@@ -194,7 +194,23 @@ func (p *process) describe() string {
 	}
 	b.WriteString(", expected WEIR_SOCKET=" + p.contract.socket + " or PORT=" +
 		strconv.Itoa(p.contract.port) + " on loopback")
+	if pid, program := p.portThief(); pid != 0 {
+		fmt.Fprintf(&b, ", which pid %d (%s) has taken", pid, program)
+	}
 	return b.String()
+}
+
+// portThief is the process that took PORT before the worker, pid 0 if there is none to be seen.
+func (p *process) portThief() (pid int, program string) {
+	if p.ownsPort() {
+		return 0, ""
+	}
+	for _, ip := range loopbacks {
+		if pid, program = portOwner(p.portAddress(ip)); pid != 0 {
+			return pid, program
+		}
+	}
+	return 0, ""
 }
 
 // listenInherited makes the listening socket for fd 3, in blocking mode, as systemd does.
