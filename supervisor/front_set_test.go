@@ -341,3 +341,40 @@ func TestCommandNotFoundEndsTheStart(t *testing.T) {
 		t.Errorf("Run() = %v; want %v", err, ErrCommandNotFound)
 	}
 }
+
+// TestSync: it returns when every front has carried out what it was told before, and does not wait for
+// one that has ended.
+func TestSync(t *testing.T) {
+	s, _ := startFronts(t, 2, "")
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for range 3 {
+		if err := s.sync(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.mu.Lock()
+	for _, f := range s.fronts {
+		if f.synced != 3 {
+			t.Errorf("front %d: synced %d; want 3", f.slot, f.synced)
+		}
+	}
+	s.mu.Unlock()
+	pid := s.frontStatuses(ctx)[0].pid
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	soon, stop := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer stop()
+	if err := s.sync(soon); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("sync with a front that stands still: %v; want it to wait", err)
+	}
+	waited := make(chan error)
+	go func() { waited <- s.sync(ctx) }()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-waited; err != nil {
+		t.Errorf("sync with a front that ended: %v", err)
+	}
+}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"weir/supervisor/config"
 )
 
 // PoolsOptions are the surroundings of all pools of one process.
@@ -98,7 +100,9 @@ func (ps *Pools) add(c PoolConfig) *Pool {
 	ps.mu.Lock()
 	ps.pools[c.Name] = p
 	ps.mu.Unlock()
-	ps.opts.Link.PoolAvailable(c.Name, Stopped)
+	if d.Start == config.StartManual { // the others queue from the start
+		ps.opts.Link.PoolAvailable(c.Name, Stopped)
+	}
 	return p
 }
 

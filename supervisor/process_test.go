@@ -232,7 +232,7 @@ func TestWorkerServesAndStops(t *testing.T) {
 	if !slices.Contains(s.Exits[0].Output, "got SIGTERM") {
 		t.Errorf("last output = %q; want SIGTERM mentioned", s.Exits[0].Output)
 	}
-	want := []string{"shop available=2", "shop available=0", "ready shop/1", "shop available=2",
+	want := []string{"shop available=0", "ready shop/1", "shop available=2",
 		"drain shop/1", "gone shop/1"}
 	if !slices.Equal(tp.front.calls, want) {
 		t.Errorf("calls = %q; want %q", tp.front.calls, want)

@@ -77,7 +77,7 @@ func (s *Supervisor) reload(ctx context.Context) error {
 	}
 	s.log.Info("reloaded", "sites", countOf(changes.Sites), "listeners", countOf(changes.Listeners),
 		"pools", countOf(changes.Pools))
-	return s.pools.Apply(ctx, pools)
+	return errors.Join(s.pools.Apply(ctx, pools), s.fronts.sync(ctx))
 }
 
 func countOf(t config.ThingChanges) int { return len(t.Added) + len(t.Removed) + len(t.Changed) }

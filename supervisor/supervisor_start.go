@@ -155,6 +155,9 @@ func (s *Supervisor) ready(ctx context.Context) error {
 		}
 		return cause
 	}
+	if err := s.fronts.sync(ctx); err != nil && !isClosed(s.drain) { // they have the workers, too
+		return err
+	}
 	line := s.readyLine()
 	s.setState(stateRunning)
 	s.notifySystemd(fmt.Sprintf("READY=1\nMAINPID=%d", os.Getpid()))
