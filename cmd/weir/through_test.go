@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -52,17 +51,6 @@ func TestTrailersThrough(t *testing.T) {
 	if says != "200 abc" || fmt.Sprint(h["Trailer X-Sum"]) != "[7]" {
 		t.Errorf("answer %q, trailer %v; want abc, 7", says, h["Trailer X-Sum"])
 	}
-}
-
-// echoTrailers answers with the body and the trailers of its request.
-func echoTrailers(w http.ResponseWriter, r *http.Request) {
-	b, _ := io.ReadAll(r.Body) // a cut one shows in the test
-	for name, values := range r.Trailer {
-		for _, v := range values {
-			w.Header().Add(http.TrailerPrefix+name, v)
-		}
-	}
-	_, _ = w.Write(b) // the front is gone: nobody to tell
 }
 
 // TestKillWorkerUnderPosts: kill -9 of workers under requests that may not be repeated. Those of which
