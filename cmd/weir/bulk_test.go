@@ -26,7 +26,6 @@ const bulkGrowthMax = 16 << 20
 // TestBulk: a body far larger than memory should hold goes each way to a peer that is slow to take
 // it, and all of it arrives; the front grows by a few buffers. -bulk says how large.
 func TestBulk(t *testing.T) {
-	t.Parallel()
 	in := start(t, "--listen", "127.0.0.1:0", "--loops", "1", "--max-body-bytes", "off",
 		"--", "testworker")
 	size := int64(*bulkMiB) << 20

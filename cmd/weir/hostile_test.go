@@ -203,7 +203,6 @@ func TestWorkerFields(t *testing.T) {
 // TestEarlyAnswers: a worker answers before it has the body. The answer reaches the client; the
 // connection to the worker serves nobody else.
 func TestEarlyAnswers(t *testing.T) {
-	t.Parallel()
 	in := startLiar(t, "--set", poolSet+"timeouts.idle=300ms", "--max-body-bytes", "1GiB")
 	const size = 8 << 20
 	for _, tc := range []struct{ path, want string }{
@@ -235,7 +234,6 @@ func TestEarlyAnswers(t *testing.T) {
 // has taken little of it. All of it arrives, whatever tells its end; also at a client that has closed
 // its sending half, as long as it takes something now and then.
 func TestPartingWorker(t *testing.T) {
-	t.Parallel()
 	in := startLiar(t, "--set", "limits.half_close=5s") // a busy machine may be long in beginning
 	var wg sync.WaitGroup
 	for _, path := range []string{"/until-close", "/length-close", "/chunked-close"} {
@@ -268,7 +266,6 @@ func TestPartingWorker(t *testing.T) {
 // TestInterimFlood: a worker that sends informational answers for ever is given up; a client that
 // takes none of them does not make the front keep them.
 func TestInterimFlood(t *testing.T) {
-	t.Parallel()
 	in := startLiar(t)
 	pid := in.status().Fronts[0].PID
 	before := memory(t, pid, "VmRSS")
@@ -346,7 +343,6 @@ var liesSeed = flag.Int64("seed", 0, "seed of TestLiesBesideHonesty; 0: the time
 // TestLiesBesideHonesty: clients whose worker answers honestly share its connections, slots and loops
 // with those it lies to, and with some that leave in the middle. Each gets its own answers, whole.
 func TestLiesBesideHonesty(t *testing.T) {
-	t.Parallel()
 	in := startLiar(t, "--loops", "4", "--concurrency", "4")
 	var paths []string
 	for path := range lies {

@@ -15,7 +15,6 @@ import (
 // four loops and 64 clients. It never has two requests, on one connection or on two; every client
 // gets its own answers, and none waits for ever.
 func TestSingleThreadedWorker(t *testing.T) {
-	t.Parallel()
 	in := start(t, "--listen", "127.0.0.1:0", "--loops", "4", "--concurrency", "1",
 		"--", "testworker", "-kind", "one")
 	const clients = 64

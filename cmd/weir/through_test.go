@@ -56,7 +56,6 @@ func TestTrailersThrough(t *testing.T) {
 // TestKillWorkerUnderPosts: kill -9 of workers under requests that may not be repeated. Those of which
 // the dead worker had a byte get 502 and its reason; all others are answered.
 func TestKillWorkerUnderPosts(t *testing.T) {
-	t.Parallel()
 	in := start(t, "--listen", "127.0.0.1:0")
 	workers := in.settled("demo", 2)
 	var wg sync.WaitGroup
