@@ -18,7 +18,9 @@ func (c *cli) serve(ctx context.Context, s config.Sources) error {
 	if err != nil {
 		return exitWith(exitUsage, err)
 	}
-	log := newOwnLog(c.stderr, loaded.Config.Log)
+	stderr := supervisor.NewQueuedLog(c.stderr)
+	defer stderr.Close()
+	log := newOwnLog(stderr, loaded.Config.Log)
 	for _, w := range loaded.Warnings {
 		log.Warn(w.Error())
 	}
@@ -33,7 +35,7 @@ func (c *cli) serve(ctx context.Context, s config.Sources) error {
 		WorkerCommand: func(p *config.Pool) []string { return []string{exe, workerRole, p.Handler} },
 		Counters:      server.CounterNames(),
 		Exe:           exe, FrontArgs: []string{frontRole}, Logger: log.Logger,
-		Status: c.stderr, Started: c.started, Version: version(),
+		Status: stderr, Started: c.started, Version: version(),
 	})
 	if err != nil {
 		return exitWith(exitUsage, err)

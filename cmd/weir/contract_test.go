@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -165,5 +166,69 @@ func TestSocketActivation(t *testing.T) {
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("end: %v; want exit status 0", err)
+	}
+}
+
+// Nobody reads the log: workers are replaced and the instance ends when told to all the same.
+func TestLogThatNobodyReads(t *testing.T) {
+	t.Parallel()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close() //nolint:errcheck // nothing was read
+	if _, err := unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, 4096); err != nil {
+		t.Fatal(err)
+	}
+	in := &instance{t: t, dir: shortDir(t)}
+	cmd := exec.Command(filepath.Join(bin, "weir"), "--listen", "127.0.0.1:0", "--",
+		"sh", "-c", "(while echo flood; do :; done) & exec testworker")
+	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "WEIR_RUNTIME_DIR="+in.dir)
+	cmd.Stderr = w
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = w.Close() // weir has it
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	defer cmd.Process.Kill() //nolint:errcheck // it may have ended
+	victim := any1(in.awaitWorker(0))
+	if err := unix.Kill(victim, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	in.awaitWorker(victim)
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("end: %v; want exit status 0", err)
+		}
+	case <-time.After(patience):
+		t.Error("it does not end at SIGTERM")
+	}
+}
+
+// awaitWorker waits for a ready worker other than old; the instance may not answer yet.
+func (in *instance) awaitWorker(old int) map[int]bool {
+	late := time.After(patience)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-late:
+			in.t.Fatalf("no ready worker beside %d", old)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		s, err := in.admin().Status(ctx)
+		cancel()
+		if err != nil {
+			continue
+		}
+		if now := pids(s, "default"); len(now) > 0 && !now[old] {
+			return now
+		}
 	}
 }
