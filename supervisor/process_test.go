@@ -250,7 +250,7 @@ func TestWorkerReadyByPortOnIPv6Only(t *testing.T) {
 func TestWorkerListensElsewhere(t *testing.T) {
 	tp := startPools(t)
 	c := testConfig("lost", "elsewhere")
-	c.Ready.Timeout = config.Duration(300 * time.Millisecond)
+	c.Ready.Timeout = config.Duration(time.Second)
 	c.RapidFail.Failures = 1
 	c.RapidFail.Then = config.ThenStayDown
 	err := tp.add(t, c).Start(t.Context())
