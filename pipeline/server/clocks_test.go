@@ -44,7 +44,8 @@ func TestHeaderClock(t *testing.T) {
 			c.write("GET / HTTP/1.1\r\nHost: x\r\n\r\nG")
 			c.want(desc, 200, "Hello, World!")
 		case "byte by byte": // what comes does not move the clock
-			go c.trickle("GET / HTTP/1.1\r\nHost: x\r\nA: "+fmt.Sprint(make([]byte, 1000)), 1, 5*time.Millisecond)
+			go c.trickle("GET / HTTP/1.1\r\nHost: x\r\nA: "+fmt.Sprint(make([]byte, 1000)), 1,
+				5*time.Millisecond)
 		case "empty lines":
 			c.write("\r\n")
 		}
@@ -92,7 +93,8 @@ func TestBodyRate(t *testing.T) {
 			go c.trickle(body, tc.size, 20*time.Millisecond)
 		}
 		resp := c.want(tc.desc, tc.status, "")
-		if tc.status == 408 && (resp.Header.Get("X-Weir-Reason") != "Timer_MinBytesPerSecond" || !resp.Close) {
+		reason := resp.Header.Get("X-Weir-Reason")
+		if tc.status == 408 && (reason != "Timer_MinBytesPerSecond" || !resp.Close) {
 			t.Errorf("%s: head %v; want Timer_MinBytesPerSecond and close", tc.desc, resp.Header)
 		}
 	}

@@ -10,8 +10,8 @@ import (
 	"weir/pipeline"
 )
 
-// halfCloseHandler answers /now at once, /soon from another goroutine, /flow with 4 MiB in pieces, and
-// anything else never. What ends without an answer is told on ended.
+// halfCloseHandler answers /now at once, /soon from another goroutine, /flow with 4 MiB in
+// pieces, and anything else never. What ends without an answer is told on ended.
 func halfCloseHandler(ended chan<- error) pipeline.Handler {
 	return func(c *pipeline.Context) {
 		path := c.Path()
@@ -37,8 +37,8 @@ func halfCloseHandler(ended chan<- error) pipeline.Handler {
 	}
 }
 
-// TestHalfCloseGrace: a client that sends FIN gets what is quick; an exchange that waits is cancelled
-// when no byte was accepted for the grace, wherever in a pipeline it is.
+// TestHalfCloseGrace: a client that sends FIN gets what is quick; an exchange that waits is
+// cancelled when no byte was accepted for the grace, wherever in a pipeline it is.
 func TestHalfCloseGrace(t *testing.T) {
 	const grace = 100 * time.Millisecond
 	ended := make(chan error, 1)
@@ -91,8 +91,9 @@ func wantGone(t *testing.T, desc string, ended <-chan error) {
 	}
 }
 
-// TestHalfCloseFlow: as long as bytes are accepted the grace goes on, however often it would have run
-// out. The client takes about half a second for an answer that does not fit into socket buffers.
+// TestHalfCloseFlow: as long as bytes are accepted the grace goes on, however often it would
+// have run out. The client takes about half a second for an answer that does not fit into socket
+// buffers.
 func TestHalfCloseFlow(t *testing.T) {
 	ts := startServer(t, 1, Options{Timeouts: Timeouts{HalfClose: 100 * time.Millisecond}},
 		halfCloseHandler(nil))

@@ -38,9 +38,10 @@ func startProxied(t *testing.T, mode ProxyProtocol, trusted string) *testServer 
 	ts.run()
 	fd, addr := listenFD(t)
 	ts.addr = addr
+	peer := func(c *pipeline.Context) { c.Text(200, c.Peer().String()) }
 	err := ts.Apply(o, []Listener{{Address: testAddress, FDs: []int{fd}, Proxy: mode}}, []Site{{
 		Name: "default", Bindings: []Binding{{Address: testAddress, Host: "*"}},
-		Apps: []App{{Prefix: "/", Handler: func(c *pipeline.Context) { c.Text(200, c.Peer().String()) }}},
+		Apps: []App{{Prefix: "/", Handler: peer}},
 	}})
 	if err != nil {
 		t.Fatal(err)

@@ -7,15 +7,17 @@ import (
 	"weir/pipeline"
 )
 
-// TestRefusedAfterOther sends heads that are refused, each behind a good one of another client. Answer
-// and log must be of the refused head: the exchange is reused, and its old bytes are the other's.
+// TestRefusedAfterOther sends heads that are refused, each behind a good one of another client.
+// Answer and log must be of the refused head: the exchange is reused, and its old bytes are the
+// other's.
 func TestRefusedAfterOther(t *testing.T) {
 	long := "/" + strings.Repeat("a", 400)
 	for _, tc := range []struct{ desc, bad, method, log string }{
 		{"no request line", "\x16\x03\x01\x02\x00\x01", "GET", `"- - HTTP/1.0" 400`},
 		{"line longer than the other head", "GET " + long + " HTTP/1.1\r\nA B: c\r\n\r\n", "GET",
 			`"GET ` + long + ` HTTP/1.1" 400`},
-		{"HEAD has no body", "HEAD /x HTTP/1.1\r\nA B: c\r\n\r\n", "HEAD", `"HEAD /x HTTP/1.1" 400`},
+		{"HEAD has no body", "HEAD /x HTTP/1.1\r\nA B: c\r\n\r\n", "HEAD",
+			`"HEAD /x HTTP/1.1" 400`},
 		{"framing", "POST /y HTTP/1.1\r\nHost: x\r\nUser-Agent: mine\r\nContent-Length: 1\r\n" +
 			"Transfer-Encoding: chunked\r\n\r\n", "POST", `"POST /y HTTP/1.1" 400`},
 	} {
@@ -29,11 +31,14 @@ func TestRefusedAfterOther(t *testing.T) {
 		c := ts.dial().write(tc.bad)
 		resp, body := c.response(tc.method)
 		if resp.StatusCode != 400 || (body == "") != (tc.method == "HEAD") {
-			t.Errorf("%s: got %d %q; want 400 with a body unless HEAD", tc.desc, resp.StatusCode, body)
+			t.Errorf("%s: got %d %q; want 400 with a body unless HEAD", tc.desc, resp.StatusCode,
+				body)
 		}
 		c.wantEnd(tc.desc)
-		lines := strings.SplitAfter(<-out, "\n") // one batch, a quarter of a second after the first line
-		if len(lines) != 3 || !strings.Contains(lines[1], tc.log) || strings.Contains(lines[1], "theirs") {
+		// One batch, a quarter of a second after the first line.
+		lines := strings.SplitAfter(<-out, "\n")
+		if len(lines) != 3 || !strings.Contains(lines[1], tc.log) ||
+			strings.Contains(lines[1], "theirs") {
 			t.Errorf("%s: log %q; want %q in its second line", tc.desc, lines, tc.log)
 		}
 	}
@@ -47,8 +52,8 @@ func (w chanWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// TestNothingBehindABadHead: what came before is answered, then 400, then the end; what comes behind
-// does not reach the handler, be it in the same segment or a later one.
+// TestNothingBehindABadHead: what came before is answered, then 400, then the end; what comes
+// behind does not reach the handler, be it in the same segment or a later one.
 func TestNothingBehindABadHead(t *testing.T) {
 	for _, bad := range []string{
 		"GET / HTTP/1.1\r\nHost: x\r\nA : b\r\n\r\n",

@@ -27,9 +27,9 @@ func site(name, hosts string, prefixes ...string) Site {
 	return s
 }
 
-// TestRoute: rows H10 to H13: the category decides before the path, a category that has the host does
-// not fall through, and within it the longest prefix of whole segments wins. "=" is the empty host,
-// the address itself.
+// TestRoute: rows H10 to H13: the category decides before the path, a category that has the host
+// does not fall through, and within it the longest prefix of whole segments wins. "=" is the
+// empty host, the address itself.
 func TestRoute(t *testing.T) {
 	all := []Site{
 		site("exact", "shop.example", "/", "/a", "/a/b"), site("label", "*.example", "/"),
@@ -55,8 +55,10 @@ func TestRoute(t *testing.T) {
 		{"the address itself before the weak wildcard", "nobody.test", "/", all, "", "bound "},
 		{"an IP literal as host", "[::1]:80", "/", all, "", "bound "},
 		{"too long a host", strings.Repeat("a", 300) + ".example", "/", all, "", "bound "},
-		{"strong before all", "shop.example", "/a", append([]Site{site("strong", "+", "/")}, all...), "", "strong "},
-		{"weak", "nobody.test", "/", []Site{site("weak", "*", "/"), site("exact", "h", "/")}, "", "weak "},
+		{"strong before all", "shop.example", "/a",
+			append([]Site{site("strong", "+", "/")}, all...), "", "strong "},
+		{"weak", "nobody.test", "/", []Site{site("weak", "*", "/"), site("exact", "h", "/")}, "",
+			"weak "},
 		{"nothing", "nobody.test", "/", []Site{site("exact", "h", "/")}, "", "none"},
 		{"own address", "h", "/", []Site{site("one", "=@127.0.0.1", "/"), site("weak", "*", "/")},
 			"127.0.0.1", "one "},
@@ -93,8 +95,8 @@ func TestRoute(t *testing.T) {
 	}
 }
 
-// TestListenerRemoved: a connection outlives its listener; what it asks then is answered by the routes
-// of now, which do not have the address, and the connection is closed.
+// TestListenerRemoved: a connection outlives its listener; what it asks then is answered by the
+// routes of now, which do not have the address, and the connection is closed.
 func TestListenerRemoved(t *testing.T) {
 	ts := startServer(t, 2, Options{}, hello)
 	c := ts.dial()
@@ -108,7 +110,8 @@ func TestListenerRemoved(t *testing.T) {
 	c.wantEnd("after")
 }
 
-// TestApplyFails: an error leaves everything as it was: routes, and every descriptor with the caller.
+// TestApplyFails: an error leaves everything as it was: routes, and every descriptor with the
+// caller.
 func TestApplyFails(t *testing.T) {
 	ts := startServer(t, 2, Options{}, hello)
 	fd, addr := listenFD(t)
@@ -124,8 +127,9 @@ func TestApplyFails(t *testing.T) {
 	ts.addr = addr
 	waiting := ts.dial().get("/") // in the kernel's backlog: nobody accepts
 	good := []Listener{{Address: testAddress}, {Address: "good", FDs: []int{fd}}}
-	if err := ts.Apply(Options{}, good, []Site{{Name: "good",
-		Bindings: []Binding{{Address: "good", Host: "*"}}, Apps: []App{{Prefix: "/", Handler: hello}}}}); err != nil {
+	sites := []Site{{Name: "good", Bindings: []Binding{{Address: "good", Host: "*"}},
+		Apps: []App{{Prefix: "/", Handler: hello}}}}
+	if err := ts.Apply(Options{}, good, sites); err != nil {
 		t.Fatalf("the descriptor is not the caller's any more: %v", err)
 	}
 	waiting.want("the good one, later", 200, "Hello, World!")

@@ -19,7 +19,7 @@ func TestOneSendPerEvent(t *testing.T) {
 		}
 		hello(c)
 	})
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET, 0)
 	if err != nil {
 		t.Skip(err) // no SOCK_SEQPACKET here
 	}
@@ -53,8 +53,8 @@ func TestOneSendPerEvent(t *testing.T) {
 	}
 }
 
-// TestEndBehindPipelinedBodies: a FIN that comes with the last of several requests takes none of them
-// away, though each gives its buffer back before the next is looked at.
+// TestEndBehindPipelinedBodies: a FIN that comes with the last of several requests takes none of
+// them away, though each gives its buffer back before the next is looked at.
 func TestEndBehindPipelinedBodies(t *testing.T) {
 	ts := startServer(t, 1, Options{}, echoBody)
 	for range 20 {
