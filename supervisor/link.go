@@ -21,6 +21,8 @@ type Endpoint struct {
 	Concurrency int    // slots: requests and upstream connections the worker may hold at once, over all loops
 	PID         int
 
+	// Mux: the worker speaks the frames of protocol/frame instead of HTTP/1.1.
+	Mux bool
 	// SlowStart is how long the worker takes to get its full share of requests; 0: at once.
 	SlowStart time.Duration
 }

@@ -13,17 +13,20 @@ import (
 // PoolConfig is a pool: what its workers run and how they are kept running. The zero value of every
 // field but Name and Command is its default.
 type PoolConfig struct {
-	Name    string            // letters, digits, '.', '_' and '-'; unique
-	Command []string          // argv, no shell; {socket} and {port} are replaced
-	Program string            // path of the program; "" looks Command[0] up in the worker's PATH
-	Dir     string            // working directory; "" is the supervisor's
-	Env     *config.Env       // nil inherits the supervisor's, without Weir's own variables
-	User    string            // USER[:GROUP]; "" is PoolsOptions.User
-	Socket  config.Socket     // "" is SocketPath
-	Start   config.Start      // "" is StartAlways
-	Workers int               // 0 is 1
-	Ready   config.Ready      // probe "" is connect; timeout 0 is 90 s
-	Hang    config.HangAction // "" is kill
+	Name    string        // letters, digits, '.', '_' and '-'; unique
+	Command []string      // argv, no shell; {socket} and {port} are replaced
+	Program string        // path of the program; "" looks Command[0] up in the worker's PATH
+	Dir     string        // working directory; "" is the supervisor's
+	Env     *config.Env   // nil inherits the supervisor's, without Weir's own variables
+	User    string        // USER[:GROUP]; "" is PoolsOptions.User
+	Socket  config.Socket // "" is SocketPath
+	// Dispatch is how fronts speak to workers; "" is HTTP/1.1. DispatchMux needs a program of package
+	// worker.
+	Dispatch config.Dispatch
+	Start    config.Start      // "" is StartAlways
+	Workers  int               // 0 is 1
+	Ready    config.Ready      // probe "" is connect; timeout 0 is 90 s
+	Hang     config.HangAction // "" is kill
 
 	Concurrency int              // slots per worker, told to the front; 0 is 64
 	RapidFail   config.RapidFail // failures 0 is 5, off is none; window 0 is 5 m; then "" is retry
@@ -36,7 +39,7 @@ type PoolConfig struct {
 func PoolConfigFrom(c *config.Pool, self []string) PoolConfig {
 	p := PoolConfig{
 		Name: c.Name, Command: c.Command, Program: c.Program, Dir: c.Dir, Env: &c.Env,
-		Socket: c.Socket, Start: c.Start, Workers: int(c.Workers), Ready: c.Ready,
+		Socket: c.Socket, Dispatch: c.Dispatch, Start: c.Start, Workers: int(c.Workers), Ready: c.Ready,
 		Hang: c.Hang.Action, Concurrency: c.Concurrency, RapidFail: c.RapidFail,
 		StopTimeout: c.StopTimeout, Output: c.Output,
 	}
@@ -49,6 +52,7 @@ func PoolConfigFrom(c *config.Pool, self []string) PoolConfig {
 // withDefaults is c with every zero field replaced by its default.
 func (c PoolConfig) withDefaults() PoolConfig {
 	setDefault(&c.Socket, config.SocketPath)
+	setDefault(&c.Dispatch, config.DispatchHTTP)
 	setDefault(&c.Start, config.StartAlways)
 	setDefault(&c.Workers, defaultWorkers)
 	setDefault(&c.Ready.Probe, config.ProbeConnect)
@@ -116,6 +120,7 @@ func poolNameOK(s string) bool {
 func (c *PoolConfig) sameWorker(d *PoolConfig) bool {
 	return reflect.DeepEqual(c.Command, d.Command) && c.Program == d.Program && c.Dir == d.Dir &&
 		sameEnv(c.env(), d.env()) && c.User == d.User && c.Socket == d.Socket &&
+		c.Dispatch == d.Dispatch &&
 		c.Concurrency == d.Concurrency && c.Output == d.Output
 }
 

@@ -106,7 +106,8 @@ func (p *process) prepare() (err error) {
 	p.dir = socketDir{path: workerDir(p.env.opts.RuntimeDir, p.ref), worker: p.user,
 		front: p.env.front}
 	p.contract = contract{ref: p.ref, socket: p.dir.socket(), notify: p.dir.notify(),
-		listen: p.conf.Socket == config.SocketInherit}
+		listen: p.conf.Socket == config.SocketInherit, mux: p.conf.Dispatch == config.DispatchMux,
+		slots: p.conf.Concurrency}
 	if err := checkSocketPath(p.contract.notify); err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+
+	"weir/supervisor/config"
 )
 
 // worker is one process of a pool, from the decision to start it until it is reaped. Owned by the
@@ -114,6 +116,7 @@ func (w *worker) rotate(e *event, now time.Time) {
 	w.traffic.busyAt = now
 	w.endpoint = e.endpoint
 	w.endpoint.Concurrency = w.conf.Concurrency
+	w.endpoint.Mux = w.conf.Dispatch == config.DispatchMux
 	w.endpoint.PID = w.pid
 	w.slowAt = time.Time{}
 	w.pool.ps.opts.Link.WorkerReady(w.ref, w.endpoint)

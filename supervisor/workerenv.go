@@ -19,6 +19,8 @@ type contract struct {
 	port   int
 	notify string
 	listen bool // fd 3 is a listening socket
+	mux    bool // frames instead of HTTP/1.1
+	slots  int
 }
 
 // variables are the contract's environment. LISTEN_PID is added by the spawn helper, whose pid it is.
@@ -29,6 +31,9 @@ func (c *contract) variables() []string {
 		"WEIR_WORKER=" + c.ref.String(),
 		"PORT=" + strconv.Itoa(c.port),
 		"NOTIFY_SOCKET=" + c.notify,
+	}
+	if c.mux {
+		v = append(v, "WEIR_DISPATCH=mux", "WEIR_CONCURRENCY="+strconv.Itoa(c.slots))
 	}
 	if c.listen {
 		v = append(v, "LISTEN_FDS=1", "LISTEN_FDNAMES="+c.ref.Pool)

@@ -77,7 +77,7 @@ func (j *job) onHead(u *upstream, b []byte) (n int, ok bool) {
 	if kind == http1.BodyChunked {
 		j.left = -1
 	}
-	if !j.startAnswer(r) {
+	if !j.takeHead(r) {
 		return 0, false
 	}
 	if !j.bodyDone && (r.Status >= 300 || !r.KeepAlive || j.expecting) {
@@ -121,25 +121,8 @@ func (j *job) awaitSmall(u *upstream, need int) {
 // onInterim passes an informational response on. It is progress, but not yet the answer: the clock
 // for that begins anew.
 func (j *job) onInterim(u *upstream, r *http1.Response) bool {
-	if j.interims++; j.interims > interimsMax {
-		j.fail(502, reasonProtocol, "")
-		return false
-	}
-	j.gotByte = false
-	j.heldFrom = j.moved
-	if j.sentAll != 0 {
-		j.sentAll = j.moved
-	}
-	switch r.Status {
-	case 100:
-		if j.expecting {
-			j.wakeAt = 0
-			j.receive()
-		}
+	if !j.passesOn(r.Status) {
 		return u.job == j
-	case 101: // Upgrade was not forwarded
-		j.fail(502, reasonProtocol, "")
-		return false
 	}
 	f := &j.s.fields
 	f.Reset()
@@ -153,22 +136,32 @@ func (j *job) onInterim(u *upstream, r *http1.Response) bool {
 	return u.job == j
 }
 
+// passesOn counts an informational response and says whether the client gets it; j may be over
+// afterwards.
+func (j *job) passesOn(status int) bool {
+	if j.interims++; j.interims > interimsMax || status == 101 { // Upgrade was not forwarded
+		j.fail(502, reasonProtocol, "")
+		return false
+	}
+	j.gotByte = false
+	j.heldFrom = j.moved
+	if j.sentAll != 0 {
+		j.sentAll = j.moved
+	}
+	if status == 100 && j.expecting {
+		j.wakeAt = 0
+		j.receive()
+	}
+	return status != 100
+}
+
 // isOurs says whether a response field is one that only the front may send.
 func isOurs(name []byte) bool { return foldIs(name, "x-weir-reason") }
 
-// startAnswer hands a final head over. false: j is over.
-func (j *job) startAnswer(r *http1.Response) bool {
-	c := j.c
-	j.need, j.wakeAt = 0, 0
-	length := int64(pipeline.LengthUnknown)
-	switch {
-	case r.ContentLength >= 0:
-		length = r.ContentLength
-	case j.kind == http1.BodyNone && r.Status == 204:
-		length = 0
-	}
-	err := c.SetStatus(r.Status)
-	f := c.Fields()
+// takeHead takes a final head over. false: j is over.
+func (j *job) takeHead(r *http1.Response) bool {
+	err := j.c.SetStatus(r.Status)
+	f := j.c.Fields()
 	for i := 0; i < r.NumFields() && err == nil; i++ {
 		k := r.KnownOf(i)
 		if r.HopByHop(i) || k == http1.ContentLength || k == http1.Server && j.set.HideServer ||
@@ -181,7 +174,21 @@ func (j *job) startAnswer(r *http1.Response) bool {
 		j.fail(502, reasonProtocol, "")
 		return false
 	}
-	if r.Status >= 500 {
+	return j.startAnswer(r.Status, r.ContentLength)
+}
+
+// startAnswer hands the head over, whose status and fields are set. false: j is over.
+func (j *job) startAnswer(status int, length int64) bool {
+	c := j.c
+	j.need, j.wakeAt = 0, 0
+	switch {
+	case length >= 0:
+	case j.kind == http1.BodyNone && status == 204:
+		length = 0
+	default:
+		length = pipeline.LengthUnknown
+	}
+	if status >= 500 {
 		bump(&j.lane.errors)
 	}
 	j.x.FromWorker()

@@ -39,7 +39,7 @@ func (j *job) OnBody(c *pipeline.Context, b []byte) {
 		j.hold(u, b)
 	}
 	j.writeBody(u, b)
-	if !u.conn.Room() {
+	if !u.room() {
 		j.pauseBody()
 	}
 }
@@ -78,6 +78,11 @@ func (j *job) writeBody(u *upstream, b []byte) {
 	if len(b) == 0 {
 		return
 	}
+	if u.mux != nil {
+		u.writeData(b)
+		j.moved = j.s.loop.Now()
+		return
+	}
 	c := u.conn
 	switch {
 	case !j.c.Request().Chunked && len(b) < throughMin:
@@ -100,6 +105,10 @@ var crlf = []byte("\r\n")
 
 // writeEnd ends a chunked body, with the client's trailers.
 func (j *job) writeEnd(u *upstream) {
+	if u.mux != nil {
+		j.writeBodyEnd(u)
+		return
+	}
 	if !j.c.Request().Chunked {
 		return
 	}

@@ -132,18 +132,14 @@ func (j *job) dial() {
 		j.moved = now // the connect clock
 		j.delay = 0
 	}
+	if j.lane.w.mux {
+		j.join(now)
+		return
+	}
 	u := &upstream{lane: j.lane}
 	conn, err := j.s.loop.Dial(j.lane.address, u)
-	switch {
-	case err == nil:
-	case errors.Is(err, netpoll.ErrStopped):
-		j.stop()
-		return
-	case errors.Is(err, netpoll.ErrBacklogFull) || ownShortage(err):
-		j.backlog(now)
-		return
-	default:
-		j.refused(err)
+	if err != nil {
+		j.unconnected(now, err)
 		return
 	}
 	conn.Bulk(true)
@@ -155,6 +151,18 @@ func (j *job) dial() {
 	}
 	j.stage, j.up, u.job = stageConnect, u, j
 	j.arm(now)
+}
+
+// unconnected goes on when a connection could not be begun.
+func (j *job) unconnected(now int64, err error) {
+	switch {
+	case errors.Is(err, netpoll.ErrStopped):
+		j.stop()
+	case errors.Is(err, netpoll.ErrBacklogFull) || ownShortage(err):
+		j.backlog(now)
+	default:
+		j.refused(err)
+	}
 }
 
 // ownShortage says whether a connection failed for want of something of this process.
@@ -232,7 +240,11 @@ func (j *job) send(u *upstream) {
 	j.moved, j.movedTo, j.heldFrom = now, j.base, now
 	j.sentAll, j.wakeAt = 0, 0
 	j.gotByte, j.seen, j.need, j.late, j.interims = false, 0, 0, false, 0
-	j.writeHead(u.conn)
+	if u.mux == nil {
+		j.writeHead(u.conn)
+	} else if !j.writeRequest(u) {
+		return
+	}
 	switch {
 	case j.bodyDone && len(j.body) == 0 && !j.c.Request().Chunked:
 	case j.receiving:
@@ -255,7 +267,11 @@ func (j *job) OnWritable(c *pipeline.Context) {
 	}
 	j.choked = false
 	j.moved = j.s.loop.Now()
-	j.up.conn.Resume()
+	if j.up.mux != nil {
+		j.up.credit()
+	} else {
+		j.up.conn.Resume()
+	}
 	j.arm(j.moved)
 }
 

@@ -39,8 +39,11 @@ const (
 	refusedWaitMin = 10 * time.Millisecond // a worker that refused gets nothing for so long; doubles
 	refusedWaitMax = time.Second
 
-	continueWait       = time.Second      // for a worker's 100; then the body is sent without
-	goneGrace          = time.Second      // for what a dead worker's connections still hold
+	continueWait = time.Second // for a worker's 100; then the body is sent without
+	goneGrace    = time.Second // for what a dead worker's connections still hold
+	streamIDMax  = 1 << 31     // then another connection is opened
+	dataBytesMax = 128 << 10   // of one DATA frame
+
 	idleKeep           = 60 * time.Second // an idle connection is closed
 	sendCheck          = time.Second      // progress of a request that is being sent is looked at so often
 	throughMin         = 4 << 10          // body pieces from here on are sent without a copy

@@ -29,7 +29,7 @@ func ParseHello(b []byte) (g Greeting, err error) {
 	if g.Min > Version || g.Max < Version || g.Min > g.Max {
 		return Greeting{}, ErrVersion
 	}
-	if g.Window == 0 || g.Window > WindowMax {
+	if g.Window < EarlyWindow || g.Window > WindowMax {
 		return Greeting{}, ErrCredit
 	}
 	return g, nil

@@ -32,7 +32,7 @@
 // the two maxima; if that is below either minimum the connection is closed. This is version 1. window
 // is how many bytes of body the sender takes on each stream before it gives credit. slots is, from the
 // worker, how many requests it handles at once over all its connections, 0 if it does not say; from
-// the front 0.
+// the front 0. Until the peer's HELLO has come its window counts as 16384, and no window is smaller.
 //
 // # Streams
 //
@@ -68,9 +68,9 @@
 //
 // The text of a request is "METHOD SP TARGET SP HTTP/1.1 CRLF", lines, CRLF; method, target and path are
 // lengths, path that of the target before "?". Each line is "name: value CRLF" with exactly these
-// lengths. The first line is Host. The text of responses and trailers is lines only. There are no fields
-// that frame or concern a connection: length is the body's length in bytes, or all ones for one that is
-// not known or, in a request, absent unless flag 1 is set.
+// lengths. Host is among a request's lines, once. The text of responses and trailers is lines only.
+// Fields that frame a message or concern a connection have no meaning: length is the body's length in
+// bytes, or all ones for one that is not known or, in a request, absent unless flag 1 is set.
 //
 // Request flags: 1 a body of unknown length follows; 2 the client waits for 100 (RESPONSE with status
 // 100) before it sends the body; 4 the client spoke HTTP/1.0; 8 the client takes trailers.

@@ -9,6 +9,8 @@ const (
 	PayloadMax = 1<<20 - 1
 	// Window is what this implementation takes of a body before it gives credit.
 	Window = 64 << 10
+	// EarlyWindow is what a receiver takes per stream before its HELLO has come; no window is smaller.
+	EarlyWindow = 16 << 10
 	// WindowMax is the largest window and the largest credit outstanding that a peer may give.
 	WindowMax = 1<<31 - 1
 	// LinesMax is the largest number of lines in a head.

@@ -12,6 +12,9 @@ import (
 
 func (r *resolver) checkPool(p *Pool) {
 	key := poolKey(p.Name)
+	if _, given := r.origins[key+".dispatch"]; !given && len(p.Command) == 0 {
+		p.Dispatch = DispatchMux
+	}
 	if _, failed := r.failedBelow(key + ".command"); !failed {
 		r.checkHosted(key, p)
 	}

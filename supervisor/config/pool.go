@@ -40,6 +40,7 @@ type Dispatch string
 // Dispatch modes.
 const (
 	DispatchHTTP Dispatch = "http" // HTTP/1.1 keep-alive over the worker's socket
+	DispatchMux  Dispatch = "mux"  // frames of protocol/frame: Go workers
 )
 
 // Socket is how a worker gets its socket.
