@@ -27,7 +27,7 @@ func (t *Transport) Begin(x Exchange, r *http1.Request, o Origin, now int64) (er
 	c.status, c.length, c.room = http.StatusOK, LengthUnknown, true
 	raw := r.Path()
 	c.target = view(raw)
-	if len(raw) == 0 || raw[0] != '/' || http1.PlainPath(raw) {
+	if len(raw) == 0 || raw[0] != '/' || r.PathPlain() {
 		return nil // "*", CONNECT, or nothing to decode
 	}
 	if c.pathBuf, err = http1.DecodePath(c.pathBuf[:0], raw); err == nil {

@@ -140,6 +140,29 @@ func TestStatusText(t *testing.T) {
 	}
 }
 
+// TestPathPlain asks one Request again and again: the answer stays with its head and goes with it.
+func TestPathPlain(t *testing.T) {
+	var r Request
+	for _, tc := range []struct {
+		target string
+		want   bool
+	}{
+		{"/", true}, {"/%41", false}, {"/a/b", true}, {"/a/./b", false}, {"/a?%41", true},
+		{"http://h", true}, {"/.well-known", false}, {"http://h/a", true}, {"/a%2Fb?c", false},
+	} {
+		head := []byte("GET " + tc.target + " HTTP/1.1\r\nHost: h\r\n\r\n")
+		if n, err := r.Parse(head, 0, nil); n != len(head) || err != nil {
+			t.Fatalf("Parse(%q) = %d, %v", head, n, err)
+		}
+		for _, when := range []string{"first", "again", "rebased"} {
+			if got := r.PathPlain(); got != tc.want {
+				t.Errorf("PathPlain() of %q, %s = %v; want %v", tc.target, when, got, tc.want)
+			}
+			r.Rebase(append([]byte(nil), head...))
+		}
+	}
+}
+
 func TestDecodePath(t *testing.T) {
 	for _, tc := range []struct {
 		raw, want string

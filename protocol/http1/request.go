@@ -58,8 +58,18 @@ type Request struct {
 
 	method, target, path, query, authority span
 	https                                  bool // scheme of an absolute-form target
-	size                                   int  // bytes of the head
+	plain                                  plainness
+	size                                   int // bytes of the head
 }
+
+// plainness is whether the path decodes to itself, once somebody has asked.
+type plainness uint8
+
+const (
+	plainUnknown plainness = iota
+	plainYes
+	plainNo
+)
 
 // span is a part of the head, [off, off+len).
 type span struct{ off, len uint32 }
@@ -137,7 +147,7 @@ func (r *Request) parse(b []byte, l *Limits) (int, *ParseError) {
 		}
 		return 0, nil
 	}
-	r.b, r.size = b[:n:n], n
+	r.b, r.size, r.plain = b[:n:n], n, plainUnknown
 	if err := r.settle(); err != nil {
 		return 0, err
 	}
@@ -182,6 +192,17 @@ func (r *Request) Path() []byte {
 		return slash
 	}
 	return r.path.of(r.b)
+}
+
+// PathPlain says that Path decodes to itself ([PlainPath]). The answer outlives Rebase.
+func (r *Request) PathPlain() bool {
+	if r.plain == plainUnknown {
+		r.plain = plainNo
+		if PlainPath(r.Path()) {
+			r.plain = plainYes
+		}
+	}
+	return r.plain == plainYes
 }
 
 // Query is what follows the first "?" of the target, as received; nil if there is no "?".
