@@ -43,7 +43,7 @@
 // cold-start is the time from exec to the first 200, on all CPUs. weir-demo is the demo with its two
 // workers, and its first 200 comes from a worker.
 //
-// parser is the time to parse one request head of 430 bytes and 9 fields.
+// parser is the CPU time to parse one request head of 430 bytes and 9 fields.
 //
 // # Soak
 //
