@@ -29,6 +29,7 @@ type PoolConfig struct {
 	RapidFail   config.RapidFail // failures 0 is 5, off is none; window 0 is 5 m; then "" is retry
 	StopTimeout config.Duration  // SIGTERM to SIGKILL, and the longest wait for a drain; 0 is 30 s
 	Output      config.Output    // format "" is prefixed; lines 0 is 10 000/s
+	Isolation   Isolation
 }
 
 // PoolConfigFrom is the part of c that concerns the supervisor. self is the argv that runs this
@@ -38,7 +39,7 @@ func PoolConfigFrom(c *config.Pool, self []string) PoolConfig {
 		Name: c.Name, Command: c.Command, Program: c.Program, Dir: c.Dir, Env: &c.Env,
 		Socket: c.Socket, Start: c.Start, Workers: int(c.Workers), Ready: c.Ready,
 		Hang: c.Hang.Action, Concurrency: c.Concurrency, RapidFail: c.RapidFail,
-		StopTimeout: c.StopTimeout, Output: c.Output,
+		StopTimeout: c.StopTimeout, Output: c.Output, User: c.User, Isolation: isolationFrom(c),
 	}
 	if len(c.Command) == 0 {
 		p.Command, p.Program = self, ""
@@ -61,6 +62,7 @@ func (c PoolConfig) withDefaults() PoolConfig {
 	setDefault(&c.StopTimeout, config.Duration(defaultStopTimeout))
 	setDefault(&c.Output.Format, config.OutputPrefixed)
 	setDefault(&c.Output.Lines, outputLinesPerSecond)
+	c.Isolation = c.Isolation.withDefaults()
 	return c
 }
 
@@ -116,7 +118,8 @@ func poolNameOK(s string) bool {
 func (c *PoolConfig) sameWorker(d *PoolConfig) bool {
 	return reflect.DeepEqual(c.Command, d.Command) && c.Program == d.Program && c.Dir == d.Dir &&
 		sameEnv(c.env(), d.env()) && c.User == d.User && c.Socket == d.Socket &&
-		c.Concurrency == d.Concurrency && c.Output == d.Output
+		c.Concurrency == d.Concurrency && c.Output == d.Output &&
+		c.Isolation.same(&d.Isolation)
 }
 
 var envInherited = config.Env{Inherit: true}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -125,6 +126,7 @@ func workerMux(text string) *http.ServeMux {
 		}
 	})
 	m.HandleFunc("/hold", hold)
+	m.HandleFunc("/burn", burn)
 	m.HandleFunc("/trickle", trickle)
 	m.HandleFunc("/print", func(w http.ResponseWriter, r *http.Request) {
 		n, _ := strconv.Atoi(r.FormValue("lines"))
@@ -139,6 +141,15 @@ func hold(w http.ResponseWriter, r *http.Request) {
 	defer held.Add(-1)
 	_ = http.NewResponseController(w).Flush() // an error shows as a body that does not come
 	<-r.Context().Done()
+}
+
+// burn begins its answer and keeps a processor busy until the client leaves.
+func burn(w http.ResponseWriter, r *http.Request) {
+	fmt.Fprintln(w, "burning")
+	_ = http.NewResponseController(w).Flush() // an error shows as a body that does not come
+	for r.Context().Err() == nil {
+		runtime.Gosched()
+	}
 }
 
 // trickle sends a byte every 10 ms, for ever.
