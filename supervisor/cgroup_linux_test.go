@@ -163,6 +163,7 @@ func TestCgroupHoldsDescendants(t *testing.T) {
 	tp := startPoolsWith(t, func(o *PoolsOptions) { o.Process = true })
 	defer stopSubreaper(t)
 	c := testConfig("held", "runaway")
+	c.Env.Set["TEST_FORGET"] = "1" // only the group tells
 	c.Isolation = Isolation{Cgroup: config.Cgroup{Memory: 512 << 20}}
 	p, w := tp.start(t, c)
 	child, err := strconv.Atoi(strings.TrimPrefix(printedLine(t, p, "child "), "child "))
@@ -206,14 +207,15 @@ func awaitNoProcess(t *testing.T, pid int) {
 
 // TestCgroupsAreRemoved: nothing of an instance stays, and nothing of one that was killed.
 func TestCgroupsAreRemoved(t *testing.T) {
-	g := realGroup(t)
-	stale := filepath.Join(g.own, "weir-4194305") // above every pid
+	own := realGroup(t)
+	own.close()
+	stale := filepath.Join(own.own, "weir-4194305") // above every pid
 	for _, dir := range []string{stale, filepath.Join(stale, "shop-1")} {
 		if err := makeGroup(dir); err != nil {
 			t.Fatal(err)
 		}
 	}
-	g.sweep()
+	g := realGroup(t)
 	g.close()
 	for _, dir := range []string{stale, g.parent} {
 		if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {

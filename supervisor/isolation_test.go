@@ -1,6 +1,8 @@
 package supervisor
 
 import (
+	"bytes"
+	"log/slog"
 	"reflect"
 	"slices"
 	"strings"
@@ -199,6 +201,26 @@ func TestCPULimitInterval(t *testing.T) {
 	m.want("before the interval is over")
 	m.later(time.Second)
 	m.want("then", "cpu 1", "spawn 2")
+}
+
+// TestCPULimitThrottled: where the kernel cannot throttle, the log says what is used. Where it does,
+// its periods and ours differ by a little.
+func TestCPULimitThrottled(t *testing.T) {
+	m := limited(t, config.CPUThrottle)
+	var log bytes.Buffer
+	m.ps.log = slog.New(slog.NewTextHandler(&log, nil))
+	m.env.used = 5500 * time.Millisecond
+	m.later(10 * time.Second)
+	m.want("just above", "cpu 1")
+	if log.Len() > 0 {
+		t.Errorf("log: %s; want nothing at 55%% of a limit of 50%%", &log)
+	}
+	m.env.used += 5600 * time.Millisecond
+	m.later(10 * time.Second)
+	m.want("far above", "cpu 1")
+	if !strings.Contains(log.String(), `msg="worker above its cpu limit"`) {
+		t.Errorf("log: %s; want a warning at 56%% of a limit of 50%%", &log)
+	}
 }
 
 // TestCPULimitNotMeasured: the kernel's share under load may be exceeded without load.

@@ -58,6 +58,7 @@ const (
 	cgroupPeriodUS       = 100_000          // of cpu.max
 	cgroupWeightMax      = 10_000           // of cpu.weight
 	cgroupEmptyAfter     = time.Second      // after cgroup.kill; then the group stays behind
+	descendantPassesMax  = 10               // looks for what a dead worker left behind
 	orphanSweepEvery     = time.Second      // how often children adopted from dead workers are collected
 )
 

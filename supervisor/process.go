@@ -180,6 +180,9 @@ func (p *process) collect(c *child) ExitStatus {
 	}
 	p.reaped = true
 	p.mu.Unlock()
+	if p.env.opts.Process {
+		killDescendants(p.contract.socket)
+	}
 	p.endOutput(c)
 	return exitStatus(c.pid, ws, p.env.now())
 }
