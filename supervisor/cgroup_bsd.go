@@ -4,6 +4,7 @@ package supervisor
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 	"time"
 )
@@ -13,7 +14,13 @@ type cgroups struct{ process bool }
 
 var errNoCgroups = errors.New("there are no cgroups on " + runtime.GOOS)
 
-func (g *cgroups) make(WorkerRef, []cgroupFile) (string, error) { return "", errNoCgroups }
+func (g *cgroups) make(_ WorkerRef, files []cgroupFile) (string, []error) {
+	errs := make([]error, len(files))
+	for i, f := range files {
+		errs[i] = fmt.Errorf("%s: %w", f.key, errNoCgroups)
+	}
+	return "", errs
+}
 
 func (g *cgroups) close() {}
 

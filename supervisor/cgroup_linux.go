@@ -28,9 +28,9 @@ type cgroups struct {
 	on     map[string]bool // guarded by mu: controllers that workers' groups have
 }
 
-// make makes the group of w. What of files cannot be had is in err, also when dir is not "": a group
-// without limits still holds the worker's descendants together.
-func (g *cgroups) make(w WorkerRef, files []cgroupFile) (dir string, err error) {
+// make makes the group of w. What of files cannot be had is in errs, one each, also when dir is not "":
+// a group without limits still holds the worker's descendants together.
+func (g *cgroups) make(w WorkerRef, files []cgroupFile) (dir string, errs []error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.opened {
@@ -38,17 +38,16 @@ func (g *cgroups) make(w WorkerRef, files []cgroupFile) (dir string, err error) 
 		g.err = g.open()
 	}
 	if g.err != nil {
-		return "", g.err
+		return "", everyFile(files, g.err)
 	}
 	dir = filepath.Join(g.parent, dirName(w))
-	var errs []error
 	for _, f := range files {
 		if err := g.enable(f.controller); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", f.key, err))
 		}
 	}
 	if err := makeGroup(dir); err != nil {
-		return "", err
+		return "", everyFile(files, err)
 	}
 	for _, f := range files {
 		if !g.on[f.controller] {
@@ -61,7 +60,16 @@ func (g *cgroups) make(w WorkerRef, files []cgroupFile) (dir string, err error) 
 	if g.on["memory"] { // all of a worker or nothing: half of one serves nobody
 		_ = g.put(filepath.Join(dir, "memory.oom.group"), "1") // Linux before 4.19 has it not
 	}
-	return dir, errors.Join(errs...)
+	return dir, errs
+}
+
+// everyFile is err for each of the limits.
+func everyFile(files []cgroupFile, err error) []error {
+	errs := make([]error, len(files))
+	for i, f := range files {
+		errs[i] = fmt.Errorf("%s: %w", f.key, err)
+	}
+	return errs
 }
 
 func (g *cgroups) put(path, value string) error {

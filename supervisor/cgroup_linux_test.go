@@ -93,9 +93,9 @@ var everyLimit = Isolation{
 func TestCgroupLimitsAreWritten(t *testing.T) {
 	f := newFakeTree(t, "cpu io memory pids\n")
 	g := openTree(t, f, true)
-	dir, err := g.make(WorkerRef{"shop", 3}, everyLimit.cgroupFiles())
-	if err != nil || dir != g.parent+"/shop-3" {
-		t.Fatalf("make() = %q, %v", dir, err)
+	dir, errs := g.make(WorkerRef{"shop", 3}, everyLimit.cgroupFiles())
+	if errs != nil || dir != g.parent+"/shop-3" {
+		t.Fatalf("make() = %q, %v", dir, errs)
 	}
 	want := []string{
 		"cgroup.subtree_control=+memory", "weir-PID/cgroup.subtree_control=+memory",
@@ -114,8 +114,8 @@ func TestCgroupHoldsUs(t *testing.T) {
 	files := (&Isolation{Cgroup: config.Cgroup{PIDs: 9}}).cgroupFiles()
 	f := newFakeTree(t, "pids")
 	f.busy = true
-	if _, err := openTree(t, f, true).make(WorkerRef{"shop", 1}, files); err != nil {
-		t.Errorf("make() = %v; want it to move this process out of the way", err)
+	if _, errs := openTree(t, f, true).make(WorkerRef{"shop", 1}, files); errs != nil {
+		t.Errorf("make() = %v; want it to move this process out of the way", errs)
 	}
 	if !slices.Contains(f.written, "weir-PID/weir/cgroup.procs=PID") ||
 		slices.Contains(f.written, "weir-PID/weir/cgroup.procs=1") {
@@ -123,7 +123,8 @@ func TestCgroupHoldsUs(t *testing.T) {
 	}
 	f = newFakeTree(t, "pids")
 	f.busy = true
-	_, err := openTree(t, f, false).make(WorkerRef{"shop", 1}, files)
+	_, errs := openTree(t, f, false).make(WorkerRef{"shop", 1}, files)
+	err := errors.Join(errs...)
 	if err == nil || !strings.Contains(err.Error(), "cgroup.pids: "+f.dir+" holds this very process") {
 		t.Errorf("make() in a library = %v; want it to leave this process alone", err)
 	}
@@ -132,7 +133,8 @@ func TestCgroupHoldsUs(t *testing.T) {
 func TestCgroupControllerMissing(t *testing.T) {
 	f := newFakeTree(t, "pids hugetlb")
 	g := openTree(t, f, true)
-	dir, err := g.make(WorkerRef{"shop", 1}, everyLimit.cgroupFiles())
+	dir, errs := g.make(WorkerRef{"shop", 1}, everyLimit.cgroupFiles())
+	err := errors.Join(errs...)
 	want := fmt.Sprintf("cgroup.memory: no controller memory in %s (there: pids hugetlb)\n"+
 		"cpu_limit.action throttle: no controller cpu in %s (there: pids hugetlb)", f.dir, f.dir)
 	if err == nil || err.Error() != want || dir == "" {
@@ -146,8 +148,9 @@ func TestCgroupControllerMissing(t *testing.T) {
 // realGroup is a group of our own in a writable cgroup2, or the test is skipped.
 func realGroup(t *testing.T) *cgroups {
 	g := &cgroups{}
-	if _, err := g.make(WorkerRef{"probe", 1}, nil); err != nil {
-		t.Skipf("no writable cgroup2 here: %v", err)
+	dir, errs := g.make(WorkerRef{"probe", 1}, []cgroupFile{{key: "probe", controller: "none"}})
+	if dir == "" {
+		t.Skipf("no writable cgroup2 here: %v", errs)
 	}
 	if err := removeGroup(filepath.Join(g.parent, "probe-1")); err != nil {
 		t.Fatal(err)

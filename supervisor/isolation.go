@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
@@ -41,6 +42,22 @@ func (i Isolation) withDefaults() Isolation {
 	setDefault(&i.CPULimit.Interval, config.Duration(defaultCPUInterval))
 	setDefault(&i.CPULimit.Action, config.CPULog)
 	return i
+}
+
+// validate reports what no worker could be started with.
+func (i *Isolation) validate() error {
+	if i.CPUs != "" {
+		if _, err := config.ParseCPUs(string(i.CPUs)); err != nil {
+			return fmt.Errorf("cpus: %w", err)
+		}
+	}
+	if i.Nice < -20 || i.Nice > 19 {
+		return fmt.Errorf("nice: %d is not from -20 to 19", i.Nice)
+	}
+	if d := i.CPULimit.Interval; d != 0 && d.Std() < cpuIntervalMin {
+		return fmt.Errorf("cpu_limit.interval: %s is below %s", d, cpuIntervalMin)
+	}
+	return nil
 }
 
 func (i *Isolation) same(o *Isolation) bool { return reflect.DeepEqual(i, o) }

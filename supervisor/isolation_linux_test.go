@@ -299,6 +299,29 @@ func TestPoolsApart(t *testing.T) {
 	}
 }
 
+// TestGroupOfTheFront: what admits the front would admit such workers, too.
+func TestGroupOfTheFront(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("changing users needs root")
+	}
+	const warning = `level=WARN msg="the workers' group is the front's: they can connect`
+	for user, want := range map[string]int{"64005:64004": 1, "64005:64006": 0, "64003:64004": 0} {
+		tp := startPoolsWith(t, func(o *PoolsOptions) { o.FrontUser = "64003:64004" })
+		if err := os.Chmod(tp.dir, 0o711); err != nil {
+			t.Fatal(err)
+		}
+		program := filepath.Join(tp.dir, "app")
+		copyFile(t, program, "/proc/self/exe")
+		c := testConfig("close", "serve")
+		c.Program, c.Dir, c.User, c.Workers = program, "/", user, 2
+		tp.start(t, c)
+		tp.front.waitFor(t, "two workers", func() bool { return len(tp.front.ready) == 2 })
+		if got := strings.Count(tp.log.String(), warning); got != want {
+			t.Errorf("user %s: %d warnings; want %d", user, got, want)
+		}
+	}
+}
+
 // wantFiles wants a worker that serves on one socket to have no descriptor but its own: what the
 // supervisor gave it ends at 2.
 func wantFiles(t *testing.T, pid int) {

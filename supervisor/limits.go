@@ -55,6 +55,7 @@ const (
 	statusPipeBytesMax   = 4 << 10          // the spawn helper's report
 	cgroupEventsBytesMax = 256              // of cgroup.events
 	warningsKept         = 1000             // that are said once; beyond it they may be repeated
+	cpuIntervalMin       = time.Second      // of cpu_limit: processor time comes in hundredths
 	cgroupPeriodUS       = 100_000          // of cpu.max
 	cgroupWeightMax      = 10_000           // of cpu.weight
 	cgroupEmptyAfter     = time.Second      // after cgroup.kill; then the group stays behind

@@ -212,6 +212,13 @@ func TestPoolConfigValidate(t *testing.T) {
 		{"no command", PoolConfig{Name: "a"}, false},
 		{"NUL", PoolConfig{Name: "a", Command: []string{"x\x00"}}, false},
 		{"workers", PoolConfig{Name: "a", Command: []string{"x"}, Workers: -1}, false},
+		{"processors", PoolConfig{Name: "a", Command: []string{"x"},
+			Isolation: Isolation{CPUs: "0-"}}, false},
+		{"nice", PoolConfig{Name: "a", Command: []string{"x"}, Isolation: Isolation{Nice: 20}}, false},
+		{"interval", PoolConfig{Name: "a", Command: []string{"x"},
+			Isolation: Isolation{CPULimit: config.CPULimit{Interval: 1}}}, false},
+		{"isolated", PoolConfig{Name: "a", Command: []string{"x"},
+			Isolation: Isolation{CPUs: "0-1,5", Nice: -20}}, true},
 	} {
 		if err := tc.c.validate(); (err == nil) != tc.ok {
 			t.Errorf("%s: validate() = %v; want ok %t", tc.desc, err, tc.ok)

@@ -96,6 +96,9 @@ func (c *PoolConfig) validate() error {
 			return fmt.Errorf("supervisor: pool %s: command: NUL byte in an argument", c.Name)
 		}
 	}
+	if err := c.Isolation.validate(); err != nil {
+		return fmt.Errorf("supervisor: pool %s: %w", c.Name, err)
+	}
 	return nil
 }
 

@@ -116,6 +116,10 @@ func (p *process) prepare() (err error) {
 		front: p.env.front}
 	p.contract = contract{ref: p.ref, socket: p.dir.socket(), notify: p.dir.notify(),
 		listen: p.conf.Socket == config.SocketInherit}
+	if !p.dir.shared() && p.user.gid == p.env.front.gid {
+		p.env.warnOnce(p.ref.Pool, "the workers' group is the front's: they can connect to the sockets "+
+			"of other pools")
+	}
 	if err := checkSocketPath(p.contract.notify); err != nil {
 		return err
 	}

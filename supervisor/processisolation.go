@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
@@ -24,10 +23,10 @@ func (p *process) isolate() isolationOrder {
 	}
 	group := ""
 	if files := i.cgroupFiles(); len(files) > 0 {
-		if group, err = p.env.cgroups.make(p.ref, files); err != nil {
-			for line := range strings.SplitSeq(err.Error(), "\n") { // one limit each
-				p.env.warnOnce(p.ref.Pool, "unsupported here: "+line)
-			}
+		var errs []error
+		group, errs = p.env.cgroups.make(p.ref, files)
+		for _, err := range errs {
+			p.env.warnOnce(p.ref.Pool, "unsupported here: "+err.Error())
 		}
 	}
 	p.mu.Lock()
