@@ -16,6 +16,8 @@ type env interface {
 	examine(w WorkerRef)
 	// recheck probes a ready worker's endpoint: evUnserving if it refuses.
 	recheck(w WorkerRef, e Endpoint)
+	// cpuTime is the processor time that w has used.
+	cpuTime(w WorkerRef) (time.Duration, error)
 	// lines are the last lines of w's output, oldest first.
 	lines(w WorkerRef) []string
 	// forget gives back what belongs to w: its directory, its port. Its process is gone.

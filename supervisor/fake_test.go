@@ -15,6 +15,7 @@ import (
 type fakeEnv struct {
 	t     time.Time
 	calls []string
+	used  time.Duration // processor time of every worker
 }
 
 func (f *fakeEnv) note(format string, a ...any) { f.calls = append(f.calls, fmt.Sprintf(format, a...)) }
@@ -24,8 +25,12 @@ func (f *fakeEnv) jitter(d time.Duration) time.Duration { return d }
 func (f *fakeEnv) spawn(w WorkerRef, _ *PoolConfig)     { f.note("spawn %d", w.N) }
 func (f *fakeEnv) examine(w WorkerRef)                  { f.note("examine %d", w.N) }
 func (f *fakeEnv) recheck(w WorkerRef, _ Endpoint)      { f.note("recheck %d", w.N) }
-func (f *fakeEnv) lines(WorkerRef) []string             { return nil }
-func (f *fakeEnv) forget(w WorkerRef)                   { f.note("forget %d", w.N) }
+func (f *fakeEnv) cpuTime(w WorkerRef) (time.Duration, error) {
+	f.note("cpu %d", w.N)
+	return f.used, nil
+}
+func (f *fakeEnv) lines(WorkerRef) []string { return nil }
+func (f *fakeEnv) forget(w WorkerRef)       { f.note("forget %d", w.N) }
 func (f *fakeEnv) signal(w WorkerRef, kill bool) {
 	if kill {
 		f.note("SIGKILL %d", w.N)

@@ -53,9 +53,16 @@ const (
 	familyDepthMax       = 64                     // generations from a worker to who listens for it
 	inheritReadyAfter    = time.Second            // a worker with an inherited socket counts as ready then
 
-	spawnTimeout       = 10 * time.Second // from fork to exec of the worker's program
-	statusPipeBytesMax = 4 << 10          // the spawn helper's report
-	orphanSweepEvery   = time.Second      // how often children adopted from dead workers are collected
+	spawnTimeout         = 10 * time.Second // from fork to exec of the worker's program
+	statusPipeBytesMax   = 4 << 10          // the spawn helper's report
+	cgroupEventsBytesMax = 256              // of cgroup.events
+	warningsKept         = 1000             // that are said once; beyond it they may be repeated
+	cpuIntervalMin       = time.Second      // of cpu_limit: processor time comes in hundredths
+	cgroupPeriodUS       = 100_000          // of cpu.max
+	cgroupWeightMax      = 10_000           // of cpu.weight
+	cgroupEmptyAfter     = time.Second      // after cgroup.kill; then the group stays behind
+	descendantPassesMax  = 10               // looks for what a dead worker left behind
+	orphanSweepEvery     = time.Second      // how often children adopted from dead workers are collected
 )
 
 // Defaults of PoolConfig.
@@ -66,4 +73,5 @@ const (
 	defaultStopTimeout       = 30 * time.Second
 	defaultRapidFailFailures = 5
 	defaultRapidFailWindow   = 5 * time.Minute
+	defaultCPUInterval       = 5 * time.Minute
 )

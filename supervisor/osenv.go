@@ -20,14 +20,17 @@ type osEnv struct {
 	ports      *ports
 	sink       *sink
 	orphans    *orphanSweeper // nil in library mode
+	cgroups    cgroups
 
 	running sync.WaitGroup
 	mu      sync.Mutex
 	procs   map[WorkerRef]*process // guarded by mu
+	warned  map[string]bool        // guarded by mu
 }
 
 func newOSEnv(o *PoolsOptions, log *slog.Logger, post func(event)) (*osEnv, error) {
 	e := &osEnv{opts: o, log: log, post: post, ports: newPorts(), procs: map[WorkerRef]*process{}}
+	e.cgroups.process = o.Process
 	var err error
 	if e.front, err = lookupAccount(o.FrontUser); err != nil {
 		return nil, fmt.Errorf("supervisor: front: %w", err)
@@ -148,6 +151,7 @@ func (e *osEnv) forget(w WorkerRef) {
 // close ends every goroutine but the forking thread. All workers are gone.
 func (e *osEnv) close() {
 	e.running.Wait()
+	e.cgroups.close()
 	if e.orphans != nil {
 		e.orphans.close()
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -179,16 +180,19 @@ func TestPorts(t *testing.T) {
 func TestSpawnOrderSurvivesArguments(t *testing.T) {
 	o := &spawnOrder{parent: 1, statusFD: 4, listen: true, dir: "/a b", program: "/x=y",
 		account: account{uid: 5, gid: 6, groups: []int{6, 7}, switched: true},
-		noFile:  &[2]uint64{1024, 4096}, argv: []string{"app", "--", "uid=0"}}
+		noFile:  &[2]uint64{1024, 4096},
+		isolate: isolationOrder{cgroup: "/c g/x", umask: 0o27, nice: -3, cpus: []int{0, 8},
+			newPrivs: true, limits: []rlimitOrder{{"core", 0, false}, {"stack", 0, true}}},
+		argv: []string{"app", "--", "uid=0"}}
 	got, err := parseSpawnOrder(o.args()[1:])
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Join(got.args(), "\n") != strings.Join(o.args(), "\n") {
-		t.Errorf("parsed %q; want %q", got.args(), o.args())
+	if !reflect.DeepEqual(got, o) {
+		t.Errorf("parsed %+v; want %+v", got, o)
 	}
 	for _, bad := range [][]string{nil, {"parent=1", "status=3"}, {"parent=x", "status=3", "--", "a"},
-		{"nonsense=1", "--", "a"}} {
+		{"nonsense=1", "--", "a"}, {"cpus=1,x", "--", "a"}, {"rlimit=core:x", "--", "a"}} {
 		if _, err := parseSpawnOrder(bad); err == nil {
 			t.Errorf("parseSpawnOrder(%q) = nil error", bad)
 		}
@@ -208,6 +212,13 @@ func TestPoolConfigValidate(t *testing.T) {
 		{"no command", PoolConfig{Name: "a"}, false},
 		{"NUL", PoolConfig{Name: "a", Command: []string{"x\x00"}}, false},
 		{"workers", PoolConfig{Name: "a", Command: []string{"x"}, Workers: -1}, false},
+		{"processors", PoolConfig{Name: "a", Command: []string{"x"},
+			Isolation: Isolation{CPUs: "0-"}}, false},
+		{"nice", PoolConfig{Name: "a", Command: []string{"x"}, Isolation: Isolation{Nice: 20}}, false},
+		{"interval", PoolConfig{Name: "a", Command: []string{"x"},
+			Isolation: Isolation{CPULimit: config.CPULimit{Interval: 1}}}, false},
+		{"isolated", PoolConfig{Name: "a", Command: []string{"x"},
+			Isolation: Isolation{CPUs: "0-1,5", Nice: -20}}, true},
 	} {
 		if err := tc.c.validate(); (err == nil) != tc.ok {
 			t.Errorf("%s: validate() = %v; want ok %t", tc.desc, err, tc.ok)

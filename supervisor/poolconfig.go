@@ -32,6 +32,7 @@ type PoolConfig struct {
 	RapidFail   config.RapidFail // failures 0 is 5, off is none; window 0 is 5 m; then "" is retry
 	StopTimeout config.Duration  // SIGTERM to SIGKILL, and the longest wait for a drain; 0 is 30 s
 	Output      config.Output    // format "" is prefixed; lines 0 is 10 000/s
+	Isolation   Isolation
 }
 
 // PoolConfigFrom is the part of c that concerns the supervisor. self is the argv that runs this
@@ -41,7 +42,7 @@ func PoolConfigFrom(c *config.Pool, self []string) PoolConfig {
 		Name: c.Name, Command: c.Command, Program: c.Program, Dir: c.Dir, Env: &c.Env,
 		Socket: c.Socket, Dispatch: c.Dispatch, Start: c.Start, Workers: int(c.Workers), Ready: c.Ready,
 		Hang: c.Hang.Action, Concurrency: c.Concurrency, RapidFail: c.RapidFail,
-		StopTimeout: c.StopTimeout, Output: c.Output,
+		StopTimeout: c.StopTimeout, Output: c.Output, User: c.User, Isolation: isolationFrom(c),
 	}
 	if len(c.Command) == 0 {
 		p.Command, p.Program = self, ""
@@ -65,6 +66,7 @@ func (c PoolConfig) withDefaults() PoolConfig {
 	setDefault(&c.StopTimeout, config.Duration(defaultStopTimeout))
 	setDefault(&c.Output.Format, config.OutputPrefixed)
 	setDefault(&c.Output.Lines, outputLinesPerSecond)
+	c.Isolation = c.Isolation.withDefaults()
 	return c
 }
 
@@ -98,6 +100,9 @@ func (c *PoolConfig) validate() error {
 			return fmt.Errorf("supervisor: pool %s: command: NUL byte in an argument", c.Name)
 		}
 	}
+	if err := c.Isolation.validate(); err != nil {
+		return fmt.Errorf("supervisor: pool %s: %w", c.Name, err)
+	}
 	return nil
 }
 
@@ -121,7 +126,7 @@ func (c *PoolConfig) sameWorker(d *PoolConfig) bool {
 	return reflect.DeepEqual(c.Command, d.Command) && c.Program == d.Program && c.Dir == d.Dir &&
 		sameEnv(c.env(), d.env()) && c.User == d.User && c.Socket == d.Socket &&
 		c.Dispatch == d.Dispatch &&
-		c.Concurrency == d.Concurrency && c.Output == d.Output
+		c.Concurrency == d.Concurrency && c.Output == d.Output && c.Isolation.same(&d.Isolation)
 }
 
 var envInherited = config.Env{Inherit: true}

@@ -25,18 +25,21 @@ type process struct {
 	listener int // socket: inherit, until fork; -1
 	notify   *notifySocket
 	out      *output
+	cpus     []int // guarded by env.mu; nil: all
 
 	readySaid chan struct{} // closed by READY=1
 	exited    chan struct{} // closed when it is a zombie
 	saidOnce  sync.Once
 
 	mu     sync.Mutex
-	pid    int  // guarded by mu; 0 before fork
-	reaped bool // guarded by mu: the pid may be somebody else's
+	pid    int    // guarded by mu; 0 before fork
+	reaped bool   // guarded by mu: the pid may be somebody else's
+	group  string // guarded by mu, written before fork: directory of its cgroup; "" none
 }
 
 // run is the whole life of p; its goroutine ends with it.
 func (p *process) run() {
+	defer p.leaveGroup()
 	c, err := p.start()
 	if err == nil {
 		err = c.awaitExec()
@@ -73,13 +76,16 @@ func (p *process) start() (*child, error) {
 	if err := p.prepare(); err != nil {
 		return nil, err
 	}
-	environ, err := workerEnv(os.Environ(), p.conf.env(), &p.contract)
+	environ, err := workerEnv(p.user.identity(os.Environ()), p.conf.env(), &p.contract)
 	if err != nil {
 		return nil, err
 	}
+	isolate := p.isolate()
+	environ = p.conf.Isolation.goVariables(environ, isolate.cpus)
 	o := &spawnOrder{
 		dir: p.conf.Dir, program: p.conf.Program, account: p.user, noFile: p.env.opts.NoFile,
-		argv: p.contract.argv(p.conf.Command),
+		isolate: isolate,
+		argv:    p.contract.argv(p.conf.Command),
 	}
 	c, err := fork(o, environ, p.listener)
 	p.closeListener()
@@ -100,7 +106,10 @@ func (p *process) prepare() (err error) {
 	if spec == "" {
 		spec = p.env.opts.User
 	}
-	if p.user, err = lookupAccount(spec); err != nil {
+	if p.user, err = workerAccount(spec); err != nil {
+		return err
+	}
+	if err := p.mayPass(p.env.opts.RuntimeDir); err != nil {
 		return err
 	}
 	p.dir = socketDir{path: workerDir(p.env.opts.RuntimeDir, p.ref), worker: p.user,
@@ -108,6 +117,10 @@ func (p *process) prepare() (err error) {
 	p.contract = contract{ref: p.ref, socket: p.dir.socket(), notify: p.dir.notify(),
 		listen: p.conf.Socket == config.SocketInherit, mux: p.conf.Dispatch == config.DispatchMux,
 		slots: p.conf.Concurrency}
+	if !p.dir.shared() && p.user.gid == p.env.front.gid {
+		p.env.warnOnce(p.ref.Pool, "the workers' group is the front's: they can connect to the sockets "+
+			"of other pools")
+	}
 	if err := checkSocketPath(p.contract.notify); err != nil {
 		return err
 	}
@@ -158,6 +171,9 @@ func (p *process) collect(c *child) ExitStatus {
 	p.mu.Lock()
 	// The leader is a zombie: the group's number cannot be anybody else's yet.
 	_ = unix.Kill(-c.pid, unix.SIGKILL) // ESRCH: it was alone
+	if p.group != "" {
+		killGroup(p.group) // whoever left the process group, too
+	}
 	var ws syscall.WaitStatus
 	for {
 		if _, err := syscall.Wait4(c.pid, &ws, 0, nil); err != syscall.EINTR {
@@ -166,6 +182,9 @@ func (p *process) collect(c *child) ExitStatus {
 	}
 	p.reaped = true
 	p.mu.Unlock()
+	if p.env.opts.Process {
+		killDescendants(p.contract.socket)
+	}
 	p.endOutput(c)
 	return exitStatus(c.pid, ws, p.env.now())
 }

@@ -20,8 +20,11 @@ type socketDir struct {
 
 // workerDir is the directory of w's sockets.
 func workerDir(runtime string, w WorkerRef) string {
-	return filepath.Join(runtime, "w", fmt.Sprintf("%s-%d", w.Pool, w.N))
+	return filepath.Join(runtime, "w", dirName(w))
 }
+
+// dirName is POOL-N.
+func dirName(w WorkerRef) string { return fmt.Sprintf("%s-%d", w.Pool, w.N) }
 
 // shared reports whether worker and front are the same user, so that no group is needed.
 func (d *socketDir) shared() bool { return d.worker.uid == d.front.uid }

@@ -206,8 +206,8 @@ func (s *Supervisor) claim(c *config.Config) error {
 	if p.path == "" {
 		p.path, p.explicit = admin.RuntimeDir(os.Getenv, os.Geteuid())
 	}
-	if c.User != "" {
-		p.mode = 0o711 // the front and workers pass through to their sockets
+	if os.Geteuid() == 0 {
+		p.mode = 0o711 // fronts and workers of other users, also later ones, pass to their sockets
 	}
 	d, note, err := claimRuntimeDir(s.untilDrain(), p)
 	s.mu.Lock()

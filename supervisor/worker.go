@@ -37,6 +37,7 @@ type worker struct {
 	rings    workerEvent // what happens then
 	slowAt   time.Time   // when to warn that it is not ready; zero once said
 	patience time.Duration
+	cpu      cpuMeter
 }
 
 // handle puts e through the table.
@@ -186,10 +187,11 @@ func (w *worker) advance(now time.Time) {
 		w.clock = time.Time{}
 		w.handle(&event{worker: w.ref, kind: w.rings}, now)
 	}
+	w.measure(now)
 }
 
 // next is the earliest of w's clocks, zero for none.
-func (w *worker) next() time.Time { return earlier(w.clock, w.slowAt) }
+func (w *worker) next() time.Time { return earlier(earlier(w.clock, w.slowAt), w.nextMeasure()) }
 
 // earlier is the earlier of two times of which zero means never.
 func earlier(a, b time.Time) time.Time {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -135,6 +137,10 @@ func workerMux(text string) *http.ServeMux {
 	bulkHandlers(m)
 	m.HandleFunc("/trailers", echoTrailers)
 	m.HandleFunc("/hold", hold)
+	m.HandleFunc("/burn", burn)
+	m.HandleFunc("/try", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(w, try(r.FormValue("to"), r.FormValue("path")))
+	})
 	m.HandleFunc("/trickle", trickle)
 	m.HandleFunc("/print", func(w http.ResponseWriter, r *http.Request) {
 		n, _ := strconv.Atoi(r.FormValue("lines"))
@@ -149,6 +155,36 @@ func hold(w http.ResponseWriter, r *http.Request) {
 	defer held.Add(-1)
 	_ = http.NewResponseController(w).Flush() // an error shows as a body that does not come
 	<-r.Context().Done()
+}
+
+// try says how far a worker gets with what is not its own.
+func try(what, path string) string {
+	var err error
+	switch what {
+	case "connect":
+		var c net.Conn
+		if c, err = net.Dial("unix", path); err == nil {
+			err = c.Close()
+		}
+	case "list":
+		_, err = os.ReadDir(path)
+	default:
+		_, err = os.ReadFile(path)
+	}
+	var cause syscall.Errno
+	if errors.As(err, &cause) {
+		return cause.Error()
+	}
+	return fmt.Sprint(err)
+}
+
+// burn begins its answer and keeps a processor busy until the client leaves.
+func burn(w http.ResponseWriter, r *http.Request) {
+	fmt.Fprintln(w, "burning")
+	_ = http.NewResponseController(w).Flush() // an error shows as a body that does not come
+	for r.Context().Err() == nil {
+		runtime.Gosched()
+	}
 }
 
 // trickle sends a byte every 10 ms, for ever.

@@ -51,10 +51,10 @@ func (r *resolver) checkUser(key, s string) {
 	}
 	name, group, hasGroup := strings.Cut(s, ":")
 	if !userExists(name) {
-		r.problem(key, fmt.Sprintf("no user %q on this machine", name), row(key).Expected(), "")
+		r.problem(key, fmt.Sprintf("no user %q on this machine", name), row("user").Expected(), "")
 	}
 	if hasGroup && !groupExists(group) {
-		r.problem(key, fmt.Sprintf("no group %q on this machine", group), row(key).Expected(), "")
+		r.problem(key, fmt.Sprintf("no group %q on this machine", group), row("user").Expected(), "")
 	}
 }
 

@@ -63,7 +63,9 @@ type schema struct {
 
 var table = sync.OnceValue(func() *schema {
 	s := &schema{byPath: map[string]*Key{}}
-	for _, rows := range [][]Key{processKeys, listenerKeys, siteKeys, poolKeys, frontKeys} {
+	for _, rows := range [][]Key{
+		processKeys, listenerKeys, siteKeys, poolKeys, isolationKeys, frontKeys,
+	} {
 		s.rows = append(s.rows, rows...)
 	}
 	types := leafTypes()

@@ -25,4 +25,9 @@ const (
 	headBytesMin   = 256
 	headBytesMax   = 1 << 20
 	buffersMin     = 1 << 20
+
+	cpuMax          = 1023 // highest number of a processor, as cpu_set_t holds it
+	cpuPercentMax   = 100 * 1024
+	pidsMax         = 1 << 22 // the kernel's PID_MAX_LIMIT
+	cgroupMemoryMin = 1 << 20 // below, not even the spawn helper starts
 )

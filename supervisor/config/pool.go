@@ -19,6 +19,14 @@ type Pool struct {
 	Timeouts    UpstreamTimeouts `json:"timeouts"`
 	StopTimeout Duration         `json:"stop_timeout"` // SIGTERM to SIGKILL
 	Output      Output           `json:"output"`
+	User        string           `json:"user"` // USER[:GROUP]; "" = Config.User
+	Umask       Mode             `json:"umask"`
+	Nice        int              `json:"nice"` // added to Weir's own
+	CPUs        CPUs             `json:"cpus"`
+	NoNewPrivs  bool             `json:"no_new_privs"`
+	Rlimits     Rlimits          `json:"rlimits"`
+	Cgroup      Cgroup           `json:"cgroup"`
+	CPULimit    CPULimit         `json:"cpu_limit"`
 
 	// Program is the absolute path of the program that Command[0] names; "" when Command is empty.
 	Program string `json:"program" config:"derived"`

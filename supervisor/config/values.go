@@ -58,6 +58,14 @@ func parseScalar(k *Key, s string, v reflect.Value) *unitError {
 		return special(k, s, t, ParseRate, int64(RateOff))
 	case *LineRate:
 		return special(k, s, t, ParseLineRate, int64(LineRateOff))
+	case *CPUs:
+		return assign(t, s, ParseCPUs)
+	case *LimitCount:
+		return assign(t, s, ParseLimitCount)
+	case *LimitSize:
+		return assign(t, s, ParseLimitSize)
+	case *CPUPercent:
+		return assign(t, s, ParseCPUPercent)
 	}
 	panic(fmt.Sprintf("config: key %s has type %v", k.Path, v.Type()))
 }
@@ -118,7 +126,7 @@ func (k *Key) check(s string, n int64) *unitError {
 
 // bound prints a bound like the value s: with a unit if it has one.
 func (k *Key) bound(s string, n int64) string {
-	if isNumber(s) {
+	if isNumber(strings.TrimPrefix(s, "-")) {
 		return strconv.FormatInt(n, 10)
 	}
 	return formatBytes(n)
@@ -148,7 +156,7 @@ func parseInt(k *Key, s string, dst *int) *unitError {
 	if err != nil {
 		return &unitError{fmt.Sprintf("%q is not a number", s), ""}
 	}
-	if u := k.check(strings.TrimPrefix(s, "-"), int64(n)); u != nil {
+	if u := k.check(s, int64(n)); u != nil {
 		return u
 	}
 	*dst = n
