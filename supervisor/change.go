@@ -77,6 +77,7 @@ func (p *Pool) replacementFailed(w *worker, s *slot) {
 // apply changes the configuration to c, which is valid.
 func (p *Pool) apply(c PoolConfig, now time.Time) *waiter {
 	d := c.withDefaults()
+	d.Workers = p.scaled.over(d.Workers)
 	old := p.conf
 	p.conf = &d
 	if p.want != PoolRunning {
@@ -138,8 +139,12 @@ func (p *Pool) manual() (manual bool) {
 // settle is what follows every event: slots are maintained, an emptied pool is closed, waiters told.
 func (p *Pool) settle(now time.Time) {
 	p.maintain(now)
-	if p.want == PoolStopped && p.state != PoolStopped && len(p.workers) == 0 {
-		p.event(evPoolEmpty, now)
+	if p.want != PoolRunning && p.state != p.want && len(p.workers) == 0 {
+		e := evPoolEmpty
+		if p.want == PoolDisabled {
+			e = evPoolVacant
+		}
+		p.event(e, now)
 	}
 	p.waiters = slices.DeleteFunc(p.waiters, func(w *waiter) bool {
 		if w.done() {

@@ -161,7 +161,7 @@ func (s *Supervisor) bindBeside(ctx context.Context, added []config.Listener, re
 	return fresh, nil
 }
 
-// Recycle implements admin.Instance.
+// Recycle replaces every worker of a pool, one after the other.
 func (s *Supervisor) Recycle(ctx context.Context, pool string) error {
 	if s.pools == nil || !s.isState(stateRunning) {
 		return fmt.Errorf("supervisor: recycle %s: %w: the instance is not running", pool,

@@ -22,6 +22,7 @@ type worker struct {
 	asked     bool // leaves by request: its exit is no failure
 	killed    bool // SIGKILL was asked for
 	drained   bool // the front was told to drain it
+	patient   bool // its drain has no deadline
 	reason    string
 	err       error  // why it never became a process
 	status    string // STATUS=
@@ -74,7 +75,11 @@ func (w *worker) act(do workerAction, e *event, now time.Time) {
 		w.kill(now)
 	case actDrain:
 		w.drain()
-		w.arm(evDrainLate, w.pool.conf.stopTimeout(), now)
+		w.drainClock(now)
+	case actHasten:
+		if w.clock.IsZero() {
+			w.drainClock(now)
+		}
 	case actDrainTerm:
 		w.drain()
 		w.term(now)
@@ -122,6 +127,13 @@ func (w *worker) drain() {
 	if w.announced && !w.drained {
 		w.drained = true
 		w.pool.ps.opts.Link.WorkerDrain(w.ref)
+	}
+}
+
+// drainClock sets the deadline of w's drain, unless that may take as long as it takes.
+func (w *worker) drainClock(now time.Time) {
+	if !w.patient {
+		w.arm(evDrainLate, w.pool.conf.stopTimeout(), now)
 	}
 }
 

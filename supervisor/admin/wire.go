@@ -10,8 +10,8 @@ import (
 // Instance is what the API is about: the supervisor.
 type Instance interface {
 	Status(ctx context.Context) Status
-	// Recycle returns when every worker of pool has been replaced; ErrUnknownPool if there is none.
-	Recycle(ctx context.Context, pool string) error
+	// Act returns when a has happened; ErrUnknownPool or ErrUnknownWorker if there is none.
+	Act(ctx context.Context, a Action) error
 	// Reload returns when the new configuration is in force.
 	Reload(ctx context.Context) error
 	// Drain begins to end the instance.
@@ -22,9 +22,10 @@ type Instance interface {
 
 // Errors that an Instance wraps and the client returns.
 var (
-	ErrUnknownPool = errors.New("unknown pool")              // 404
-	ErrConflict    = errors.New("not possible now")          // 409
-	ErrRefused     = errors.New("configuration not applied") // 422
+	ErrUnknownPool   = errors.New("unknown pool")              // 404
+	ErrUnknownWorker = errors.New("unknown worker")            // 404
+	ErrConflict      = errors.New("not possible now")          // 409
+	ErrRefused       = errors.New("configuration not applied") // 422
 )
 
 // Status is an instance at one moment.
