@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -137,6 +139,9 @@ func (c *cli) printStatus(s *admin.Status) error {
 		fmt.Fprintf(w, "front/%d\t%s\t%d\t%s\t%s\n", f.Slot, f.State, f.PID,
 			seconds(time.Since(f.Started).Seconds()), f.LastExit)
 	}
+	for _, c := range s.Sidecars {
+		printSidecar(w, &c)
+	}
 	for _, p := range s.Pools {
 		fmt.Fprintf(w, "%s\t%s\t\t\t%d/%d ready, %d failures %s\n", p.Name, stateOf(&p), p.Ready,
 			p.WantCount, p.Failures, p.Error)
@@ -151,6 +156,21 @@ func (c *cli) printStatus(s *admin.Status) error {
 	fmt.Fprintf(c.stdout, "\n%d requests, %d connections open\n", s.Counters["requests"],
 		s.Counters["connections_open"])
 	return nil
+}
+
+// printSidecar is one line: a sidecar has at most one process.
+func printSidecar(w io.Writer, c *admin.Sidecar) {
+	pid, up, detail := "", "", c.Error
+	for _, k := range c.Workers {
+		pid, up = strconv.Itoa(k.PID), seconds(k.Uptime)
+	}
+	switch {
+	case c.HeldBy != "":
+		detail = "waits for sidecar/" + c.HeldBy
+	case c.Ended && len(c.Exits) > 0:
+		detail = "ended: " + c.Exits[0].How
+	}
+	fmt.Fprintf(w, "sidecar/%s\t%s\t%s\t%s\t%s\n", c.Name, c.State, pid, up, detail)
 }
 
 // stateOf is a pool's state, and where it goes while its workers leave.

@@ -33,6 +33,7 @@ type Pool struct {
 	want     PoolState // PoolRunning, PoolStopped or PoolDisabled
 	patient  bool      // drains without a deadline
 	scaled   scale
+	order    startOrder
 	removed  bool    // leaves Pools once it is empty
 	slots    []*slot // one per wanted worker
 	workers  map[uint64]*worker
@@ -76,7 +77,10 @@ func (p *Pool) readyWaiter() *waiter {
 	return &waiter{
 		done: func() bool { return p.ready() > 0 },
 		fail: func() error {
+			err := p.startFailure()
 			switch {
+			case err != nil:
+				return err
 			case p.state == PoolFailed:
 				return fmt.Errorf("supervisor: pool %s: %w: %w", p.name, ErrPoolFailed, p.lastErr)
 			case p.want != PoolRunning:

@@ -58,7 +58,7 @@ func (p *Pool) open(from PoolState) {
 		return
 	}
 	p.want, p.removed, p.patient = PoolRunning, false, false
-	p.failures, p.lastErr = nil, nil
+	p.failures, p.lastErr, p.order = nil, nil, startOrder{}
 	p.probes, p.probeAt = 0, time.Time{}
 	p.resetBackoff()
 	p.ps.opts.Link.PoolAvailable(p.name, Available)
@@ -205,5 +205,5 @@ func (p *Pool) log(from, to PoolState, e poolEvent) {
 		level = slog.LevelError
 		attrs = append(attrs, slog.Int("failures", len(p.failures)), slog.Any("error", p.lastErr))
 	}
-	p.ps.log.LogAttrs(context.Background(), level, "pool", attrs...)
+	p.ps.log.LogAttrs(context.Background(), level, p.noun("pool"), attrs...)
 }

@@ -29,6 +29,7 @@ type PoolConfig struct {
 	RapidFail   config.RapidFail // failures 0 is 5, off is none; window 0 is 5 m; then "" is retry
 	StopTimeout config.Duration  // SIGTERM to SIGKILL, and the longest wait for a drain; 0 is 30 s
 	Output      config.Output    // format "" is prefixed; lines 0 is 10 000/s
+	Sidecar     SidecarRole      // order of start; zero waits for no sidecar
 }
 
 // PoolConfigFrom is the part of c that concerns the supervisor. self is the argv that runs this
@@ -38,7 +39,7 @@ func PoolConfigFrom(c *config.Pool, self []string) PoolConfig {
 		Name: c.Name, Command: c.Command, Program: c.Program, Dir: c.Dir, Env: &c.Env,
 		Socket: c.Socket, Start: c.Start, Workers: int(c.Workers), Ready: c.Ready,
 		Hang: c.Hang.Action, Concurrency: c.Concurrency, RapidFail: c.RapidFail,
-		StopTimeout: c.StopTimeout, Output: c.Output,
+		StopTimeout: c.StopTimeout, Output: c.Output, Sidecar: SidecarRole{After: c.After},
 	}
 	if len(c.Command) == 0 {
 		p.Command, p.Program = self, ""
@@ -48,6 +49,7 @@ func PoolConfigFrom(c *config.Pool, self []string) PoolConfig {
 
 // withDefaults is c with every zero field replaced by its default.
 func (c PoolConfig) withDefaults() PoolConfig {
+	c.sidecarDefaults()
 	setDefault(&c.Socket, config.SocketPath)
 	setDefault(&c.Start, config.StartAlways)
 	setDefault(&c.Workers, defaultWorkers)
@@ -76,9 +78,12 @@ func (c *PoolConfig) validate() error {
 	switch {
 	case c.Name == "":
 		return errors.New("supervisor: pool: no name")
-	case !poolNameOK(c.Name):
+	case !poolNameOK(c.bareName()):
 		return fmt.Errorf("supervisor: pool %q: the name may hold letters, digits, '.', '_' and '-', "+
 			"at most %d, and not begin with '.'", c.Name, poolNameBytesMax)
+	case c.Sidecar.Is != isSidecar(c.Name):
+		return fmt.Errorf("supervisor: pool %q: sidecars, and only they, begin with %s", c.Name,
+			sidecarPrefix)
 	case len(c.Command) == 0 || c.Command[0] == "":
 		return fmt.Errorf("supervisor: pool %s: no command", c.Name)
 	case len(c.Command) > commandArgsMax:

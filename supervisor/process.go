@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -116,6 +117,10 @@ func (p *process) prepare() (err error) {
 	if p.notify, err = listenNotify(p.contract.notify, p.user, p.onNotice); err != nil {
 		return err
 	}
+	if p.conf.Sidecar.Is {
+		p.contract.socket = ""
+		return nil
+	}
 	if p.contract.port, err = p.env.ports.take(); err != nil {
 		return err
 	}
@@ -128,8 +133,13 @@ func (p *process) prepare() (err error) {
 	return err
 }
 
-// dirName is POOL-N.
-func dirName(w WorkerRef) string { return fmt.Sprintf("%s-%d", w.Pool, w.N) }
+// dirName is POOL-N, @NAME-N for a sidecar: no pool's name begins like this.
+func dirName(w WorkerRef) string {
+	if isSidecar(w.Pool) {
+		return fmt.Sprintf("@%s-%d", strings.TrimPrefix(w.Pool, sidecarPrefix), w.N)
+	}
+	return fmt.Sprintf("%s-%d", w.Pool, w.N)
+}
 
 func (p *process) closeListener() {
 	if p.listener >= 0 {

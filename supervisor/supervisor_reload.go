@@ -68,7 +68,7 @@ func (s *Supervisor) reload(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", admin.ErrRefused, err)
 	}
 	s.log.Info("reloaded", "sites", countOf(changes.Sites), "listeners", countOf(changes.Listeners),
-		"pools", countOf(changes.Pools))
+		"sidecars", countOf(changes.Sidecars), "pools", countOf(changes.Pools))
 	return s.pools.Apply(ctx, pools)
 }
 

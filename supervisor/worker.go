@@ -218,7 +218,7 @@ func (w *worker) log(from, to WorkerState, e *event) {
 			attrs = append(attrs, slog.String("output", out))
 		}
 	}
-	w.pool.ps.log.LogAttrs(context.Background(), level, "worker", attrs...)
+	w.pool.ps.log.LogAttrs(context.Background(), level, w.pool.noun("worker"), attrs...)
 }
 
 // failing reports whether e is something an operator must look at.
@@ -227,7 +227,7 @@ func (w *worker) failing(from WorkerState, e *event) bool {
 	case evSpawnFailed, evExamined, evReadyLate, evUnserving, evHung, evStopLate:
 		return true
 	case evExited:
-		return !w.asked && from <= WorkerReady
+		return !w.asked && from <= WorkerReady && !(w.conf.Sidecar.Is && e.exit.Code == 0)
 	}
 	return false
 }
@@ -246,6 +246,9 @@ func reasonOf(e *event) string {
 	case evExited:
 		return e.exit.How
 	case evReady:
+		if e.text != "" {
+			return e.text
+		}
 		return "accepts connections on " + e.endpoint.Network + " " + e.endpoint.Address
 	case evReadyLate:
 		return "not ready at the deadline"

@@ -39,6 +39,7 @@ type Status struct {
 	ConfigFile string            `json:"config_file,omitempty"`
 	Listeners  []Listener        `json:"listeners"`
 	Fronts     []Front           `json:"fronts"`
+	Sidecars   []Sidecar         `json:"sidecars"`
 	Pools      []Pool            `json:"pools"`
 	Counters   map[string]uint64 `json:"counters"` // sums over all loops of all fronts
 }
@@ -60,6 +61,21 @@ type Front struct {
 	Restarts int             `json:"restarts"`
 	LastExit string          `json:"last_exit,omitempty"`
 	Report   json.RawMessage `json:"report,omitempty"` // what it says of itself
+}
+
+// Sidecar is one command that runs beside the pools.
+type Sidecar struct {
+	Name     string   `json:"name"`
+	State    string   `json:"state"` // stopped, starting (or to be started again) or running
+	Want     string   `json:"want"`
+	Restart  string   `json:"restart"`
+	After    []string `json:"after"`
+	HeldBy   string   `json:"held_by,omitempty"` // the sidecar that it waits for
+	Ended    bool     `json:"ended"`             // not started again, by its policy
+	Failures int      `json:"failures"`
+	Error    string   `json:"error,omitempty"`
+	Workers  []Worker `json:"processes"` // none or one
+	Exits    []Exit   `json:"exits"`     // newest first
 }
 
 // Pool is one application pool.

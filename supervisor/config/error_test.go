@@ -27,10 +27,10 @@ func TestFileErrors(t *testing.T) {
 			"expected one document"},
 		{"no mapping", "- 1", "conf/weir.yaml:1:1: is a list, expected a mapping of loops, fronts, " +
 			"runtime_dir, user, trusted_proxies, unmatched, server_header, trust, listeners, sites, " +
-			"pools, limits, timeouts, min_rate, log, admin"},
+			"sidecars, pools, limits, timeouts, min_rate, log, admin"},
 		{"unknown key", "limts: {}\n" + minimal, `conf/weir.yaml:1:1: unknown key "limts", expected ` +
 			"one of loops, fronts, runtime_dir, user, trusted_proxies, unmatched, server_header, trust, " +
-			`listeners, sites, pools, limits, timeouts, min_rate, log, admin, did you mean "limits"?`},
+			`listeners, sites, sidecars, pools, limits, timeouts, min_rate, log, admin, did you mean "limits"?`},
 		{"unknown nested key", pool("queue: {lenght: 5}"), `conf/weir.yaml:4:13: unknown key "lenght" ` +
 			`in pools.p.queue, expected one of length, timeout, overload, did you mean "length"?`},
 		{"not built yet", pool("recycle: {age: 1h}"),

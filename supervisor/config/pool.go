@@ -19,6 +19,7 @@ type Pool struct {
 	Timeouts    UpstreamTimeouts `json:"timeouts"`
 	StopTimeout Duration         `json:"stop_timeout"` // SIGTERM to SIGKILL
 	Output      Output           `json:"output"`
+	After       []string         `json:"after"` // sidecars that must be up before the first workers start
 
 	// Program is the absolute path of the program that Command[0] names; "" when Command is empty.
 	Program string `json:"program" config:"derived"`
