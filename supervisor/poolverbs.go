@@ -25,8 +25,8 @@ func (p *Pool) halt(ctx context.Context, e poolEvent) error {
 	}, nil)
 }
 
-// DrainWorker takes worker POOL/n out of rotation, lets it finish what it has for as long as that takes,
-// and ends it; its place is filled at once. It returns when the process is gone. The error wraps
+// DrainWorker takes worker POOL/n out of rotation, lets it finish what it has for as long as that
+// takes, and ends it; its place is filled at once. It returns when the process is gone. The error wraps
 // ErrNoWorker if it is not there. ctx bounds the wait, not the drain.
 func (p *Pool) DrainWorker(ctx context.Context, n uint64) error {
 	return p.wait(ctx, func(now time.Time) *waiter { return p.releaseWorker(n, true, now) }, nil)

@@ -11,9 +11,9 @@ import (
 	"weir/supervisor/config"
 )
 
-// A sidecar is a pool of one process without an endpoint: no front hears of it, a fresh process is never
-// started beside the old one, and what follows an end is its restart policy instead of rapid-fail
-// protection. Table, back-off, spawn and output are those of every pool.
+// A sidecar is a pool of one process without an endpoint: no front hears of it, a fresh process is
+// never started beside the old one, and what follows an end is its restart policy instead of
+// rapid-fail protection. Table, back-off, spawn and output are those of every pool.
 
 // sidecarPrefix begins the names of sidecars among pools, whose names hold no slash.
 const sidecarPrefix = "sidecar/"
@@ -83,11 +83,15 @@ func (p *Pool) heldBy() string {
 	return ""
 }
 
-// startFailure is why nobody should wait for p's start any longer; nil if it may come up soon. p goes on
-// trying all the same.
-func (p *Pool) startFailure() error {
-	if by := p.heldBy(); by != "" {
-		if err := p.ps.pools[by].startFailure(); err != nil {
+// startFailure is why nobody should wait for p's start any longer; nil if it may come up soon. p goes
+// on trying all the same.
+func (p *Pool) startFailure() error { return p.startFailureWithin(len(p.ps.pools)) }
+
+// startFailureWithin looks at no more than so many sidecars in a row: while a reload changes one after
+// the other they may wait for each other.
+func (p *Pool) startFailureWithin(depth int) error {
+	if by := p.heldBy(); by != "" && depth > 0 {
+		if err := p.ps.pools[by].startFailureWithin(depth - 1); err != nil {
 			return fmt.Errorf("supervisor: pool %s: waits for %s: %w", p.name, by, err)
 		}
 	}
@@ -205,8 +209,8 @@ func (l noSidecars) WorkerGone(w WorkerRef) {
 	}
 }
 
-// stopSidecars stops every sidecar when all that are after it are gone. When ctx's time is up they still
-// get stopSidecarsMin.
+// stopSidecars stops every sidecar when all that are after it are gone. When ctx's time is up they
+// still get stopSidecarsMin.
 func (ps *Pools) stopSidecars(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		var cancel context.CancelFunc

@@ -251,6 +251,23 @@ func TestSidecarRevived(t *testing.T) {
 	}
 }
 
+// A reload changes one sidecar after the other; in between they may wait for each other.
+func TestSidecarsThatWaitForEachOther(t *testing.T) {
+	y := newYard(t, SidecarRole{}, config.Sidecar{Name: "a", After: []string{"b"}},
+		config.Sidecar{Name: "b", After: []string{"a"}})
+	a := y.car("a")
+	w := waitOn(a, a.readyWaiter(), y.env.t)
+	y.wantWaiting("it may be repaired", w)
+	b := y.car("b")
+	c := *b.conf
+	c.Sidecar.After = nil
+	b.apply(c, y.env.t)
+	y.ps.turn(nil)
+	y.up("b")
+	y.up("a")
+	y.wantResult("repaired", w, "")
+}
+
 func TestFrontsHearNothingOfSidecars(t *testing.T) {
 	y := newYard(t, SidecarRole{}, config.Sidecar{Name: "c"})
 	y.up("c")

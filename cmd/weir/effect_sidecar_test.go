@@ -13,8 +13,8 @@ import (
 // car is an edit with a sidecar c that prints what the shell makes of text, and stays; more is more of
 // its entries.
 func car(text, more string) edit {
-	return edit{top: fmt.Sprintf("sidecars:\n  c: {command: [sh, -c, 'echo \"%s\"; exec sleep 600']%s}", text,
-		more)}
+	command := fmt.Sprintf(`[sh, -c, 'echo "%s"; exec sleep 600']`, text)
+	return edit{top: "sidecars:\n  c: {command: " + command + more + "}"}
 }
 
 // neverUp is a sidecar a that ends before it is up.
@@ -104,8 +104,8 @@ var sidecarRows = []keyRow{
 	},
 	{
 		key: "sidecars.*.output.lines", before: never, after: "dropped",
-		set: edit{top: `sidecars: {c: {command: [sh, -c, "for i in 1 2 3 4 5 6 7 8 9; do echo $i; done"], ` +
-			`restart: never, output: {lines: 5/s}}}`},
+		set: edit{top: "sidecars: {c: {command: [sh, -c, \"for i in 1 2 3 4 5 6 7 8 9; do echo $i; " +
+			`done"], restart: never, output: {lines: 5/s}}}`},
 		probe: logs(`^sidecar/c \| dropped [34] lines$`, "dropped"),
 	},
 	{

@@ -20,7 +20,8 @@ import (
 func startCars(t *testing.T, text string) (in *instance, dir string) {
 	t.Helper()
 	dir = shortDir(t)
-	in = launch(t, filepath.Join(dir, "rt"), dir, os.Environ(), "--config", fileOf(t, dir, carsFile(text)))
+	file := fileOf(t, dir, carsFile(text))
+	in = launch(t, filepath.Join(dir, "rt"), dir, os.Environ(), "--config", file)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("log:\n%.20000s", &in.stderr)
@@ -176,7 +177,8 @@ func TestSidecarReload(t *testing.T) {
 		t.Errorf("sidecars %+v; want new to be up, and gone to be gone", s.Sidecars)
 	}
 	fileOf(t, dir, carsFile(text("two, after", "  a: {command: [sleep, 1], after: [a]}\n")))
-	if code, _, stderr := in.weir("reload"); code != 1 || !strings.Contains(stderr, "wait for each other") {
+	code, _, stderr := in.weir("reload")
+	if code != 1 || !strings.Contains(stderr, "wait for each other") {
 		t.Errorf("weir reload with a cycle: %d, %s; want 1 and why", code, stderr)
 	}
 	if got := carPID(in.status(), "same"); got != same {

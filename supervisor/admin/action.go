@@ -17,7 +17,7 @@ type Verb string
 // Verbs.
 const (
 	VerbRecycle Verb = "recycle" // replace by a worker that is ready first
-	VerbDrain   Verb = "drain"   // no new requests; end when what has begun is finished, without a deadline
+	VerbDrain   Verb = "drain"   // refuse what is new, finish what has begun, without a deadline
 	VerbStop    Verb = "stop"    // drain, at most stop_timeout
 	VerbStart   Verb = "start"   // pools only: run, also when stopped, disabled or failed
 	VerbDisable Verb = "disable" // pools only: as stop, and 503 Disabled

@@ -20,7 +20,8 @@ func TestSidecarErrors(t *testing.T) {
 				`on-failure, never, did you mean "always"?`},
 		{"unknown key", "sidecars:\n  c: {command: [python3], workers: 2}\n",
 			`unknown key "workers" in sidecars.c`},
-		{"after nobody", "sidecars:\n  cache: {command: [python3]}\n  c: {command: [python3], after: [cahce]}\n",
+		{"after nobody", "sidecars:\n  cache: {command: [python3]}\n" +
+			"  c: {command: [python3], after: [cahce]}\n",
 			`conf/weir.yaml:3:35: sidecars.c.after[0]: no sidecar "cahce", expected cache or c, ` +
 				`did you mean "cache"?`},
 		{"pool after nobody", pool("after: [c]"),
@@ -32,7 +33,8 @@ func TestSidecarErrors(t *testing.T) {
 				"expected an order"},
 		{"cycle", "sidecars:\n  z: {command: [python3], after: [a]}\n" +
 			"  b: {command: [python3], after: [z]}\n  a: {command: [python3], after: [b]}\n",
-			"conf/weir.yaml:4:34: sidecars.a.after: sidecars wait for each other: a after b after z after a"},
+			"conf/weir.yaml:4:34: sidecars.a.after: sidecars wait for each other: a after b after z " +
+				"after a"},
 		{"a pool of that name", "sidecars:\n  c: {command: [python3]}\n" +
 			"pools:\n  sidecar: {command: [python3]}\n",
 			"conf/weir.yaml:4:3: pools.sidecar: cannot be the name of a pool beside sidecars"},
@@ -68,13 +70,18 @@ func TestSidecars(t *testing.T) {
 	m := newMachine(t)
 	c := &mustLoad(t, m.file(cars+minimal)).Config
 	s, ok := c.Sidecar("cache")
-	if !ok || s.Restart != RestartAlways || s.Ready.Probe != ProbeExec || s.StopTimeout.String() != "30s" ||
-		!strings.HasSuffix(s.Dir, "conf/app") || !strings.HasSuffix(s.Program, "/python3") {
+	if !ok || s.Restart != RestartAlways || s.Ready.Probe != ProbeExec ||
+		s.StopTimeout.String() != "30s" || !strings.HasSuffix(s.Dir, "conf/app") || !strings.HasSuffix(s.Program, "/python3") {
 		t.Errorf("sidecar cache = %+v; want the defaults, its directory and its program", s)
 	}
 	p, _ := c.Pool("p")
 	if !slices.Equal(p.After, []string{"tail", "cache"}) {
 		t.Errorf("pools.p.after = %q; want tail, cache", p.After)
+	}
+	l := mustLoad(t, m.file(cars+minimal))
+	again := mustLoad(t, m.file(string(ExplainYAML(l))))
+	if d := Diff(c, &again.Config); !d.IsEmpty() {
+		t.Errorf("ExplainYAML changed %s", flatChanges(d))
 	}
 	if _, ok := c.Sidecar("nope"); ok {
 		t.Error("there is a sidecar nope")
