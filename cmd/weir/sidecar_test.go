@@ -128,6 +128,9 @@ sidecars:
 	if code := in.wait(); code != 0 {
 		t.Errorf("exit code %d; want 0", code)
 	}
+	if _, ok := in.stderr.await(0, regexp.MustCompile("msg=stopped")); !ok { // read to its end
+		t.Error("no line says that it has stopped")
+	}
 	wantOrder(t, in.stderr.String(),
 		`worker=sidecar/a .*from=starting to=ready reason="READY=1"`,
 		`worker=sidecar/b .*from=starting to=ready`, `worker=p/1 .*from=starting to=ready`,
@@ -205,8 +208,11 @@ func TestSidecarDiesWithSupervisor(t *testing.T) {
 // A command that is not there is a mistake of the file.
 func TestSidecarCommandNotFound(t *testing.T) {
 	in, _ := startCars(t, "sidecars: {c: {command: [nosuchprogram]}}")
-	if code := in.wait(); code != 2 || !strings.Contains(in.stderr.String(),
-		"sidecars.c.command: command \"nosuchprogram\" not found in PATH") {
-		t.Errorf("exit code %d:\n%s\nwant 2, and why", code, &in.stderr)
+	if code := in.wait(); code != 2 {
+		t.Errorf("exit code %d; want 2", code)
+	}
+	why := regexp.MustCompile(`sidecars\.c\.command: command "nosuchprogram" not found in PATH`)
+	if _, ok := in.stderr.await(0, why); !ok {
+		t.Errorf("no line matches %s:\n%s", why, &in.stderr)
 	}
 }
