@@ -216,3 +216,32 @@ func TestSidecarCommandNotFound(t *testing.T) {
 		t.Errorf("no line matches %s:\n%s", why, &in.stderr)
 	}
 }
+
+// Pools that use up the time of the drain leave sidecars some of their own: c needs 300 ms to end.
+func TestSidecarEndsInOrderAfterSlowPools(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for the shortest time that pools get to stop")
+	}
+	in, _ := startCars(t, `
+timeouts: {drain: 100ms}
+pools: {p: {command: [testworker, -deaf]}}
+sidecars:
+  c:
+    command:
+      - sh
+      - -c
+      - "trap 'sleep 0.3; echo in order; exit 0' TERM; echo c; while :; do sleep 0.05; done"`)
+	in.awaitReady()
+	if _, ok := in.stderr.await(0, regexp.MustCompile(`^sidecar/c \| c$`)); !ok {
+		t.Fatal("c does not begin")
+	}
+	in.signal(syscall.SIGTERM)
+	if code := in.wait(); code != 0 {
+		t.Errorf("exit code %d; want 0", code)
+	}
+	for _, line := range []string{`worker=p/1 .*reason="signal: killed"`, `^sidecar/c \| in order$`, `worker=sidecar/c .*to=gone reason="exit status 0"`} {
+		if _, ok := in.stderr.await(0, regexp.MustCompile(line)); !ok {
+			t.Errorf("no line matches %s", line)
+		}
+	}
+}
