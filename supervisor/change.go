@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"weir/supervisor/config"
 )
 
 // recycle marks the slots of worker n, or of all workers for 0, and returns what waits for the end of
@@ -77,8 +75,12 @@ func (p *Pool) replacementFailed(w *worker, s *slot) {
 // apply changes the configuration to c, which is valid.
 func (p *Pool) apply(c PoolConfig, now time.Time) *waiter {
 	d := c.withDefaults()
+	d.Workers = p.scaled.over(d.Workers)
 	old := p.conf
 	p.conf = &d
+	if d.Sidecar.Is {
+		return p.applySidecar(old, now)
+	}
 	if p.want != PoolRunning {
 		return &waiter{done: func() bool { return true }, fail: func() error { return nil }}
 	}
@@ -118,28 +120,28 @@ func (p *Pool) filled() bool {
 
 // Remove stops the pool and forgets it. See Stop for ctx.
 func (p *Pool) Remove(ctx context.Context) error {
-	return p.wait(ctx, func(now time.Time) *waiter {
-		p.removed = true
-		p.event(evPoolStop, now)
-		p.settle(now)
-		if p.state == PoolStopped {
-			p.closed()
-		}
-		return p.emptyWaiter()
-	}, p.killAll)
+	return p.wait(ctx, p.beginRemove, p.killAll)
 }
 
-// manual reports start: manual.
-func (p *Pool) manual() (manual bool) {
-	p.ps.call(func(time.Time) { manual = p.conf.Start == config.StartManual })
-	return manual
+func (p *Pool) beginRemove(now time.Time) *waiter {
+	p.removed = true
+	p.event(evPoolStop, now)
+	p.settle(now)
+	if p.state == PoolStopped {
+		p.closed()
+	}
+	return p.emptyWaiter()
 }
 
 // settle is what follows every event: slots are maintained, an emptied pool is closed, waiters told.
 func (p *Pool) settle(now time.Time) {
 	p.maintain(now)
-	if p.want == PoolStopped && p.state != PoolStopped && len(p.workers) == 0 {
-		p.event(evPoolEmpty, now)
+	if p.want != PoolRunning && p.state != p.want && len(p.workers) == 0 {
+		e := evPoolEmpty
+		if p.want == PoolDisabled {
+			e = evPoolVacant
+		}
+		p.event(e, now)
 	}
 	p.waiters = slices.DeleteFunc(p.waiters, func(w *waiter) bool {
 		if w.done() {
@@ -177,7 +179,7 @@ func (p *Pool) next() time.Time {
 	for _, w := range p.workers {
 		at = earlier(at, w.next())
 	}
-	if p.want != PoolRunning || p.state == PoolFailed {
+	if p.rests() {
 		return at
 	}
 	for _, s := range p.slots {

@@ -226,22 +226,33 @@ var poolSteps = map[PoolState]map[poolEvent]string{
 	PoolStopped: {
 		evPoolStart: "starting: available, spawn 1", evPoolStop: "stopped", evPoolUp: "stopped",
 		evPoolDown: "stopped", evPoolRapid: "stopped", evPoolProbe: "stopped",
-		evPoolEmpty: "stopped",
+		evPoolEmpty: "stopped", evPoolDrain: "stopped", evPoolDisable: "disabled: disabled",
+		evPoolVacant: "stopped",
 	},
 	PoolStarting: {
 		evPoolStart: "starting", evPoolStop: "starting: stopped, SIGTERM 1", evPoolUp: "running",
 		evPoolDown: "starting", evPoolRapid: "failed: failed", evPoolProbe: "starting",
-		evPoolEmpty: "stopped",
+		evPoolEmpty: "stopped", evPoolDrain: "starting: stopped, SIGTERM 1",
+		evPoolDisable: "starting: disabled, SIGTERM 1", evPoolVacant: "disabled",
 	},
 	PoolRunning: {
 		evPoolStart: "running", evPoolStop: "starting: stopped, drain 1", evPoolUp: "running",
 		evPoolDown: "starting", evPoolRapid: "failed: failed", evPoolProbe: "running",
-		evPoolEmpty: "stopped",
+		evPoolEmpty: "stopped", evPoolDrain: "starting: stopped, drain 1",
+		evPoolDisable: "starting: disabled, drain 1", evPoolVacant: "disabled",
 	},
 	PoolFailed: {
 		evPoolStart: "starting: available, spawn 2", evPoolStop: "stopped: stopped",
 		evPoolUp: "running: available, spawn 2", evPoolDown: "failed", evPoolRapid: "failed",
 		evPoolProbe: "failed: spawn 2", evPoolEmpty: "stopped",
+		evPoolDrain: "stopped: stopped", evPoolDisable: "disabled: disabled",
+		evPoolVacant: "disabled",
+	},
+	PoolDisabled: {
+		evPoolStart: "starting: available, spawn 1", evPoolStop: "stopped: stopped",
+		evPoolUp: "disabled", evPoolDown: "disabled", evPoolRapid: "disabled",
+		evPoolProbe: "disabled", evPoolEmpty: "disabled", evPoolDrain: "disabled",
+		evPoolDisable: "disabled", evPoolVacant: "disabled",
 	},
 }
 
@@ -255,7 +266,7 @@ func TestPoolTable(t *testing.T) {
 			}
 			m := poolIn(t, s)
 			m.p.event(e, m.env.t)
-			if m.p.state != PoolStopped && e != evPoolEmpty {
+			if m.p.state != PoolStopped && e != evPoolEmpty && e != evPoolVacant {
 				m.p.settle(m.env.t)
 			}
 			got := m.p.state.String()
@@ -274,6 +285,12 @@ func poolIn(t *testing.T, s PoolState) *machine {
 	t.Helper()
 	if s == PoolStopped {
 		return newMachine(t, nil)
+	}
+	if s == PoolDisabled {
+		m := newMachine(t, nil)
+		m.p.event(evPoolDisable, m.env.t)
+		m.env.calls = nil
+		return m
 	}
 	m := started(t, func(c *PoolConfig) { c.RapidFail.Failures = 1 })
 	switch s {

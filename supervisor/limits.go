@@ -16,7 +16,10 @@ const (
 
 	inboxEventsMax = 1 << 16 // events that wait for the main loop; beyond it hints are dropped
 
-	exitsKept     = 10   // last exits that Status shows per pool
+	exitsKept          = 10              // last exits that Status shows per pool
+	sidecarFailuresMax = 5               // in a row; the start of the instance is then not held up any longer
+	stopSidecarsMin    = 3 * time.Second // sidecars get at least this long to stop after the pools
+
 	failuresKept  = 1000 // times of failures per pool; more if rapid_fail.failures is
 	halfOpenFirst = 4    // doublings of backoffMin before the first half-open probe: 1.6 s
 

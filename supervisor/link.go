@@ -11,8 +11,13 @@ type WorkerRef struct {
 	N    uint64
 }
 
-// String is POOL/N.
-func (w WorkerRef) String() string { return fmt.Sprintf("%s/%d", w.Pool, w.N) }
+// String is POOL/N; for a sidecar's process sidecar/NAME.
+func (w WorkerRef) String() string {
+	if isSidecar(w.Pool) {
+		return w.Pool
+	}
+	return fmt.Sprintf("%s/%d", w.Pool, w.N)
+}
 
 // Endpoint is where a ready worker takes connections.
 type Endpoint struct {

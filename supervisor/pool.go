@@ -30,9 +30,12 @@ type Pool struct {
 	// What follows is owned by the main loop.
 	conf     *PoolConfig // with defaults; replaced, never changed
 	state    PoolState
-	want     PoolState // PoolRunning or PoolStopped
-	removed  bool      // leaves Pools once it is empty
-	slots    []*slot   // one per wanted worker
+	want     PoolState // PoolRunning, PoolStopped or PoolDisabled
+	patient  bool      // drains without a deadline
+	scaled   scale
+	order    startOrder
+	removed  bool    // leaves Pools once it is empty
+	slots    []*slot // one per wanted worker
 	workers  map[uint64]*worker
 	lastN    uint64
 	failures []time.Time // within rapid_fail.window, oldest first
@@ -57,7 +60,7 @@ type waiter struct {
 func (p *Pool) Name() string { return p.name }
 
 // Start makes the pool run; it returns when a worker is ready. A pool that runs already is left
-// alone; a failed one is tried anew. The error wraps ErrCommandNotFound, ErrPoolFailed,
+// alone; a failed one is tried anew, a disabled one is enabled. The error wraps ErrCommandNotFound, ErrPoolFailed,
 // ErrPoolStopped or ctx's; the pool goes on trying unless it was stopped.
 func (p *Pool) Start(ctx context.Context) error {
 	return p.wait(ctx, func(now time.Time) *waiter {
@@ -76,10 +79,13 @@ func (p *Pool) readyWaiter() *waiter {
 	return &waiter{
 		done: func() bool { return p.ready() > 0 },
 		fail: func() error {
+			err := p.startFailure()
 			switch {
+			case err != nil:
+				return err
 			case p.state == PoolFailed:
 				return fmt.Errorf("supervisor: pool %s: %w: %w", p.name, ErrPoolFailed, p.lastErr)
-			case p.want == PoolStopped:
+			case p.want != PoolRunning:
 				return fmt.Errorf("supervisor: pool %s: %w", p.name, ErrPoolStopped)
 			case errors.Is(p.lastErr, ErrCommandNotFound):
 				return p.lastErr
@@ -103,7 +109,7 @@ func (p *Pool) emptyWaiter() *waiter {
 	return &waiter{
 		done: func() bool { return len(p.workers) == 0 },
 		fail: func() error {
-			if p.want != PoolStopped {
+			if p.want == PoolRunning {
 				return fmt.Errorf("supervisor: pool %s: stop: started again", p.name)
 			}
 			return nil

@@ -33,6 +33,7 @@ type PoolConfig struct {
 	StopTimeout config.Duration  // SIGTERM to SIGKILL, and the longest wait for a drain; 0 is 30 s
 	Output      config.Output    // format "" is prefixed; lines 0 is 10 000/s
 	Isolation   Isolation
+	Sidecar     SidecarRole // order of start; zero waits for no sidecar
 }
 
 // PoolConfigFrom is the part of c that concerns the supervisor. self is the argv that runs this
@@ -43,6 +44,7 @@ func PoolConfigFrom(c *config.Pool, self []string) PoolConfig {
 		Socket: c.Socket, Dispatch: c.Dispatch, Start: c.Start, Workers: int(c.Workers), Ready: c.Ready,
 		Hang: c.Hang.Action, Concurrency: c.Concurrency, RapidFail: c.RapidFail,
 		StopTimeout: c.StopTimeout, Output: c.Output, User: c.User, Isolation: isolationFrom(c),
+		Sidecar: SidecarRole{After: c.After},
 	}
 	if len(c.Command) == 0 {
 		p.Command, p.Program = self, ""
@@ -52,6 +54,7 @@ func PoolConfigFrom(c *config.Pool, self []string) PoolConfig {
 
 // withDefaults is c with every zero field replaced by its default.
 func (c PoolConfig) withDefaults() PoolConfig {
+	c.sidecarDefaults()
 	setDefault(&c.Socket, config.SocketPath)
 	setDefault(&c.Dispatch, config.DispatchHTTP)
 	setDefault(&c.Start, config.StartAlways)
@@ -82,9 +85,12 @@ func (c *PoolConfig) validate() error {
 	switch {
 	case c.Name == "":
 		return errors.New("supervisor: pool: no name")
-	case !poolNameOK(c.Name):
+	case !poolNameOK(c.bareName()):
 		return fmt.Errorf("supervisor: pool %q: the name may hold letters, digits, '.', '_' and '-', "+
 			"at most %d, and not begin with '.'", c.Name, poolNameBytesMax)
+	case c.Sidecar.Is != isSidecar(c.Name):
+		return fmt.Errorf("supervisor: pool %q: sidecars, and only they, begin with %s", c.Name,
+			sidecarPrefix)
 	case len(c.Command) == 0 || c.Command[0] == "":
 		return fmt.Errorf("supervisor: pool %s: no command", c.Name)
 	case len(c.Command) > commandArgsMax:

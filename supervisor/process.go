@@ -130,6 +130,10 @@ func (p *process) prepare() (err error) {
 	if p.notify, err = listenNotify(p.contract.notify, p.user, p.onNotice); err != nil {
 		return err
 	}
+	if p.conf.Sidecar.Is {
+		p.contract.socket = ""
+		return nil
+	}
 	if p.contract.port, err = p.env.ports.take(); err != nil {
 		return err
 	}

@@ -29,6 +29,14 @@ func (p *process) probe() {
 			return
 		}
 	}
+	if p.conf.Sidecar.Is { // it has no endpoint
+		text := "its program runs"
+		if p.conf.Ready.Probe == config.ProbeNotify {
+			text = "READY=1"
+		}
+		p.env.post(event{worker: p.ref, kind: evReady, text: text})
+		return
+	}
 	timer := time.NewTimer(interval)
 	defer timer.Stop()
 	for {
@@ -173,6 +181,9 @@ func (p *process) describe() string {
 	p.mu.Unlock()
 	if pid == 0 {
 		return "its process was not started within ready.timeout"
+	}
+	if p.conf.Sidecar.Is {
+		return "it did not say READY=1"
 	}
 	var b strings.Builder
 	if p.conf.Ready.Probe == config.ProbeNotify {

@@ -29,9 +29,10 @@ func (s *seat) free(now time.Time) bool { return s.w == nil && !now.Before(s.at)
 // maintain brings workers and slots in line with what is wanted. It is called after every event and
 // is idempotent: what it finds right it leaves alone.
 func (p *Pool) maintain(now time.Time) {
-	if p.want != PoolRunning || p.state == PoolFailed {
+	if p.rests() {
 		return
 	}
+	p.order.released = true
 	p.resize(now)
 	replacing := 0
 	for _, s := range p.slots {
@@ -93,6 +94,7 @@ func (p *Pool) promote(s *slot, now time.Time) {
 func (p *Pool) onWorker(w *worker, from WorkerState, now time.Time) {
 	switch {
 	case w.state == WorkerReady:
+		p.order.up = true
 		if p.want == PoolRunning {
 			p.event(evPoolUp, now)
 		}
@@ -105,6 +107,7 @@ func (p *Pool) onWorker(w *worker, from WorkerState, now time.Time) {
 	if w.state == WorkerGone {
 		delete(p.workers, w.ref.N)
 		p.ps.env.forget(w.ref)
+		p.onEnd(w, now)
 	}
 }
 

@@ -76,7 +76,7 @@ func (s *Supervisor) reload(ctx context.Context) error {
 		s.opts.Applied(loaded)
 	}
 	s.log.Info("reloaded", "sites", countOf(changes.Sites), "listeners", countOf(changes.Listeners),
-		"pools", countOf(changes.Pools))
+		"sidecars", countOf(changes.Sidecars), "pools", countOf(changes.Pools))
 	return errors.Join(s.pools.Apply(ctx, pools), s.fronts.sync(ctx))
 }
 
@@ -169,7 +169,7 @@ func (s *Supervisor) bindBeside(ctx context.Context, added []config.Listener, re
 	return fresh, nil
 }
 
-// Recycle implements admin.Instance.
+// Recycle replaces every worker of a pool, one after the other.
 func (s *Supervisor) Recycle(ctx context.Context, pool string) error {
 	if s.pools == nil || !s.isState(stateRunning) {
 		return fmt.Errorf("supervisor: recycle %s: %w: the instance is not running", pool,

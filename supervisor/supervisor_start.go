@@ -77,8 +77,15 @@ func (s *Supervisor) checkPaths(c *config.Config) error {
 	return nil
 }
 
-// poolConfigs is what c's pools are to the supervisor.
+// poolConfigs is what c's sidecars and pools are to the supervisor, in this order.
 func (s *Supervisor) poolConfigs(c *config.Config) ([]PoolConfig, error) {
+	cars := make([]PoolConfig, len(c.Sidecars))
+	for i := range c.Sidecars {
+		cars[i] = SidecarConfigFrom(&c.Sidecars[i])
+		if err := cars[i].validate(); err != nil {
+			return nil, err
+		}
+	}
 	out := make([]PoolConfig, len(c.Pools))
 	for i := range c.Pools {
 		p := &c.Pools[i]
@@ -91,7 +98,7 @@ func (s *Supervisor) poolConfigs(c *config.Config) ([]PoolConfig, error) {
 			return nil, err
 		}
 	}
-	return out, nil
+	return append(cars, out...), nil
 }
 
 // up starts fronts and pools side by side and returns when the instance is ready.
@@ -211,6 +218,11 @@ func (s *Supervisor) missing() []string {
 		}
 	}
 	s.fronts.mu.Unlock()
+	for _, c := range s.pools.Sidecars() {
+		if c.Want == PoolRunning && c.Ready == 0 {
+			out = append(out, sidecarPrefix+c.Name)
+		}
+	}
 	for _, p := range s.pools.Status() {
 		if p.Want == PoolRunning && p.Ready == 0 {
 			out = append(out, fmt.Sprintf("pool %s (0/%d workers ready)", p.Name, p.WantCount))

@@ -15,7 +15,8 @@ func (s *Supervisor) Status(ctx context.Context) admin.Status {
 		PID: os.Getpid(), Version: s.opts.Version, State: string(s.state), Started: s.started,
 		Uptime: time.Since(s.started).Seconds(), RuntimeDir: s.runtimeDir(),
 		ConfigFile: s.loaded.File, Listeners: []admin.Listener{}, Pools: []admin.Pool{},
-		Fronts: []admin.Front{}, Counters: map[string]uint64{},
+		Sidecars: []admin.Sidecar{},
+		Fronts:   []admin.Front{}, Counters: map[string]uint64{},
 	}
 	for _, l := range s.listeners {
 		st.Listeners = append(st.Listeners, admin.Listener{
@@ -36,11 +37,23 @@ func (s *Supervisor) Status(ctx context.Context) admin.Status {
 		st.Counters[name] = s.fronts.counter(name)
 	}
 	if s.pools != nil {
+		for _, c := range s.pools.Sidecars() {
+			st.Sidecars = append(st.Sidecars, wireSidecar(&c))
+		}
 		for _, p := range s.pools.Status() {
 			st.Pools = append(st.Pools, wirePool(&p))
 		}
 	}
 	return st
+}
+
+func wireSidecar(c *SidecarStatus) admin.Sidecar {
+	p := wirePool(&c.PoolStatus)
+	return admin.Sidecar{
+		Name: c.Name, State: p.State, Want: p.Want, Restart: string(c.Restart), After: c.After,
+		HeldBy: c.HeldBy, Ended: c.Ended, Failures: p.Failures, Error: p.Error, Workers: p.Workers,
+		Exits: p.Exits,
+	}
 }
 
 func wirePool(p *PoolStatus) admin.Pool {

@@ -24,6 +24,7 @@ type worker struct {
 	asked     bool // leaves by request: its exit is no failure
 	killed    bool // SIGKILL was asked for
 	drained   bool // the front was told to drain it
+	patient   bool // its drain has no deadline
 	reason    string
 	err       error  // why it never became a process
 	status    string // STATUS=
@@ -78,7 +79,11 @@ func (w *worker) act(do workerAction, e *event, now time.Time) {
 		w.kill(now)
 	case actDrain:
 		w.drain()
-		w.arm(evDrainLate, w.pool.conf.stopTimeout(), now)
+		w.drainClock(now)
+	case actHasten:
+		if w.clock.IsZero() {
+			w.drainClock(now)
+		}
 	case actDrainTerm:
 		w.drain()
 		w.term(now)
@@ -128,6 +133,13 @@ func (w *worker) drain() {
 	if w.announced && !w.drained {
 		w.drained = true
 		w.pool.ps.opts.Link.WorkerDrain(w.ref)
+	}
+}
+
+// drainClock sets the deadline of w's drain, unless that may take as long as it takes.
+func (w *worker) drainClock(now time.Time) {
+	if !w.patient {
+		w.arm(evDrainLate, w.pool.conf.stopTimeout(), now)
 	}
 }
 
@@ -213,7 +225,7 @@ func (w *worker) log(from, to WorkerState, e *event) {
 			attrs = append(attrs, slog.String("output", out))
 		}
 	}
-	w.pool.ps.log.LogAttrs(context.Background(), level, "worker", attrs...)
+	w.pool.ps.log.LogAttrs(context.Background(), level, w.pool.noun("worker"), attrs...)
 }
 
 // failing reports whether e is something an operator must look at.
@@ -222,7 +234,7 @@ func (w *worker) failing(from WorkerState, e *event) bool {
 	case evSpawnFailed, evExamined, evReadyLate, evUnserving, evHung, evStopLate:
 		return true
 	case evExited:
-		return !w.asked && from <= WorkerReady
+		return !w.asked && from <= WorkerReady && !(w.conf.Sidecar.Is && e.exit.Code == 0)
 	}
 	return false
 }
@@ -241,6 +253,9 @@ func reasonOf(e *event) string {
 	case evExited:
 		return e.exit.How
 	case evReady:
+		if e.text != "" {
+			return e.text
+		}
 		return "accepts connections on " + e.endpoint.Network + " " + e.endpoint.Address
 	case evReadyLate:
 		return "not ready at the deadline"

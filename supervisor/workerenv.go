@@ -25,6 +25,10 @@ type contract struct {
 
 // variables are the contract's environment. LISTEN_PID is added by the spawn helper, whose pid it is.
 func (c *contract) variables() []string {
+	if isSidecar(c.ref.Pool) {
+		return []string{"WEIR_SIDECAR=" + strings.TrimPrefix(c.ref.Pool, sidecarPrefix),
+			"NOTIFY_SOCKET=" + c.notify}
+	}
 	v := []string{
 		"WEIR_SOCKET=" + c.socket,
 		"WEIR_POOL=" + c.ref.Pool,
@@ -43,6 +47,9 @@ func (c *contract) variables() []string {
 
 // argv is command with its placeholders replaced.
 func (c *contract) argv(command []string) []string {
+	if isSidecar(c.ref.Pool) {
+		return command
+	}
 	r := strings.NewReplacer("{socket}", c.socket, "{port}", strconv.Itoa(c.port))
 	args := make([]string, len(command))
 	for i, a := range command {

@@ -74,6 +74,7 @@ const (
 	actRecheck                // probe the endpoint
 	actComplain               // log that SIGKILL did not help
 	actReap                   // account for the death
+	actHasten                 // a drain that had no deadline gets one, if it is to have one
 )
 
 // workerStep is one entry of the table: do the action, be in next.
@@ -134,7 +135,7 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evRefused:     {actIgnore, WorkerDraining},
 		evUnserving:   {actIgnore, WorkerDraining},
 		evHung:        {actTerm, WorkerStopping},
-		evDrain:       {actIgnore, WorkerDraining},
+		evDrain:       {actHasten, WorkerDraining},
 		evDrained:     {actTerm, WorkerStopping},
 		evDrainLate:   {actTerm, WorkerStopping},
 		evStopLate:    {actBug, WorkerDraining},

@@ -20,7 +20,7 @@ import (
 
 // testworker is a worker program that knows nothing of Weir but the contract of the environment.
 func testworker() {
-	bind := flag.String("bind", "socket", "socket, port, inherit, or an address to bind instead")
+	bind := flag.String("bind", "socket", "socket, port, inherit, none, or an address to bind instead")
 	late := flag.String("late", "", "say READY=1 when this file, a FIFO, is written to")
 	deaf := flag.Bool("deaf", false, "ignore SIGTERM")
 	idle := flag.Bool("idle", false, "accept nothing")
@@ -29,6 +29,10 @@ func testworker() {
 	flag.Parse()
 	if *deaf {
 		signal.Ignore(syscall.SIGTERM)
+	}
+	if *bind == "none" {
+		testSidecar(*text, *late)
+		return
 	}
 	l, err := workerListener(*bind)
 	if err != nil {
@@ -51,6 +55,18 @@ func testworker() {
 	}
 	fmt.Fprintln(os.Stderr, "testworker:", err)
 	os.Exit(1)
+}
+
+// testSidecar listens nowhere. It ends at SIGTERM.
+func testSidecar(text, late string) {
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, syscall.SIGTERM)
+	fmt.Println(text)
+	if late != "" {
+		go notifyLate(late)
+	}
+	<-term
+	fmt.Println("told to end")
 }
 
 func workerListener(bind string) (net.Listener, error) {

@@ -30,12 +30,13 @@ func NewServer(inst Instance, log *slog.Logger) *Server {
 	s := &Server{inst: inst, log: log, bodyTimeout: bodyTimeout}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", s.status)
-	mux.HandleFunc("POST /v1/pools/{pool}/recycle", s.recycle)
+	mux.HandleFunc("POST /v1/pools/{pool}/{verb}", s.act)
+	mux.HandleFunc("POST /v1/pools/{pool}/workers/{worker}/{verb}", s.act)
 	mux.HandleFunc("POST /v1/reload", s.reload)
 	mux.HandleFunc("POST /v1/shutdown", s.shutdown)
 	for path, method := range map[string]string{
-		"/v1/status": "GET, HEAD", "/v1/pools/{pool}/recycle": "POST", "/v1/reload": "POST",
-		"/v1/shutdown": "POST",
+		"/v1/status": "GET, HEAD", "/v1/pools/{pool}/{verb}": "POST",
+		"/v1/pools/{pool}/workers/{worker}/{verb}": "POST", "/v1/reload": "POST", "/v1/shutdown": "POST",
 	} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Allow", method)
@@ -112,19 +113,6 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, http.StatusOK, s.inst.Status(r.Context()))
 }
 
-func (s *Server) recycle(w http.ResponseWriter, r *http.Request) {
-	pool := r.PathValue("pool")
-	known := false
-	for _, p := range s.inst.Status(r.Context()).Pools {
-		known = known || p.Name == pool
-	}
-	if !known { // told before anything has begun, also with wait=false
-		s.failWith(w, fmt.Errorf("%w %q", ErrUnknownPool, pool))
-		return
-	}
-	s.change(w, r, "recycle "+pool, func(ctx context.Context) error { return s.inst.Recycle(ctx, pool) })
-}
-
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
 	s.change(w, r, "reload", s.inst.Reload)
 }
@@ -170,6 +158,8 @@ func (s *Server) failWith(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, ErrUnknownPool):
 		status, code = http.StatusNotFound, "unknown-pool"
+	case errors.Is(err, ErrUnknownWorker):
+		status, code = http.StatusNotFound, "unknown-worker"
 	case errors.Is(err, ErrConflict):
 		status, code = http.StatusConflict, "conflict"
 	case errors.Is(err, ErrRefused):

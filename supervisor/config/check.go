@@ -31,6 +31,7 @@ func (r *resolver) check() {
 	for i := range c.Pools {
 		r.checkPool(&c.Pools[i])
 	}
+	r.checkSidecars()
 	r.checkBindings()
 	for i := range c.Listeners {
 		r.checkListener(&c.Listeners[i])

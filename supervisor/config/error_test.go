@@ -27,10 +27,10 @@ func TestFileErrors(t *testing.T) {
 			"expected one document"},
 		{"no mapping", "- 1", "conf/weir.yaml:1:1: is a list, expected a mapping of loops, fronts, " +
 			"runtime_dir, user, trusted_proxies, unmatched, server_header, trust, listeners, sites, " +
-			"pools, limits, timeouts, min_rate, log, admin"},
+			"sidecars, pools, limits, timeouts, min_rate, log, admin"},
 		{"unknown key", "limts: {}\n" + minimal, `conf/weir.yaml:1:1: unknown key "limts", expected ` +
 			"one of loops, fronts, runtime_dir, user, trusted_proxies, unmatched, server_header, trust, " +
-			`listeners, sites, pools, limits, timeouts, min_rate, log, admin, did you mean "limits"?`},
+			`listeners, sites, sidecars, pools, limits, timeouts, min_rate, log, admin, did you mean "limits"?`},
 		{"unknown nested key", pool("queue: {lenght: 5}"), `conf/weir.yaml:4:13: unknown key "lenght" ` +
 			`in pools.p.queue, expected one of length, timeout, overload, did you mean "length"?`},
 		{"not built yet", pool("recycle: {age: 1h}"),
@@ -71,8 +71,8 @@ func TestFileErrors(t *testing.T) {
 				"to 4096, or auto"},
 		{"enum", pool("start: alway"), `conf/weir.yaml:4:12: pools.p.start: "alway" is not known, ` +
 			`expected always or manual, did you mean "always"?`},
-		{"value of a later issue", pool("dispatch: mux"),
-			`pools.p.dispatch: "mux" is not known, expected http`},
+		{"value of a later issue", pool("dispatch: handoff"),
+			`pools.p.dispatch: "handoff" is not known, expected http or mux`},
 		{"on-demand", pool("start: on-demand"), `"on-demand" is not known, expected always or manual`},
 		{"switch", "server_header: yes\n" + minimal, `server_header: "yes" is neither on nor off, ` +
 			"expected on or off, did you mean on?"},

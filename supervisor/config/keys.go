@@ -64,7 +64,7 @@ type schema struct {
 var table = sync.OnceValue(func() *schema {
 	s := &schema{byPath: map[string]*Key{}}
 	for _, rows := range [][]Key{
-		processKeys, listenerKeys, siteKeys, poolKeys, isolationKeys, frontKeys,
+		processKeys, listenerKeys, siteKeys, sidecarKeys, poolKeys, isolationKeys, afterKeys, frontKeys,
 	} {
 		s.rows = append(s.rows, rows...)
 	}

@@ -27,6 +27,7 @@ type Pool struct {
 	Rlimits     Rlimits          `json:"rlimits"`
 	Cgroup      Cgroup           `json:"cgroup"`
 	CPULimit    CPULimit         `json:"cpu_limit"`
+	After       []string         `json:"after"` // sidecars that must be up before the first workers start
 
 	// Program is the absolute path of the program that Command[0] names; "" when Command is empty.
 	Program string `json:"program" config:"derived"`

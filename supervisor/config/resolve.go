@@ -27,6 +27,9 @@ func (r *resolver) resolve() {
 	for i := range c.Pools {
 		r.resolvePool(&c.Pools[i])
 	}
+	for i := range c.Sidecars {
+		r.resolveSidecar(&c.Sidecars[i])
+	}
 	for i := range c.Sites {
 		for j := range c.Sites[i].Apps {
 			r.resolveApp(siteKey(c.Sites[i].Name), &c.Sites[i].Apps[j])
