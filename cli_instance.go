@@ -1,6 +1,7 @@
 package weir
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -156,8 +157,8 @@ func (c *cli) printStatus(s *admin.Status) error {
 		fmt.Fprintf(w, "%s\t%s\t\t\t%d/%d ready, %d failures %s\n", p.Name, p.State, p.Ready,
 			p.WantCount, p.Failures, p.Error)
 		for _, k := range p.Workers {
-			fmt.Fprintf(w, "  %s\t%s\t%d\t%s\t%s%s\n", k.Name, k.State, k.PID, seconds(k.Uptime),
-				exposed(k.Network, k.Address), k.Reason)
+			fmt.Fprintf(w, "  %s\t%s\t%d\t%s\t%s%s%s\n", k.Name, k.State, k.PID, seconds(k.Uptime),
+				exposed(k.Network, k.Address), resident(k.RSS), cmp.Or(k.Reason, k.Stale, k.LastRecycle))
 		}
 	}
 	if err := w.Flush(); err != nil {
@@ -166,6 +167,14 @@ func (c *cli) printStatus(s *admin.Status) error {
 	fmt.Fprintf(c.stdout, "\n%d requests, %d connections open\n", s.Counters["requests"],
 		s.Counters["connections_open"])
 	return nil
+}
+
+// resident is a worker's memory, where it is known.
+func resident(bytes int64) string {
+	if bytes == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d MiB ", bytes>>20)
 }
 
 // exposed names a worker's address, and says when every local user can reach it.

@@ -25,6 +25,7 @@ type process struct {
 	listener int // socket: inherit, until fork; -1
 	notify   *notifySocket
 	out      *output
+	place    place // once started
 
 	readySaid chan struct{} // closed by READY=1
 	exited    chan struct{} // closed when it is a zombie
@@ -51,7 +52,7 @@ func (p *process) run() {
 			err: fmt.Errorf("supervisor: worker %s: %w", p.ref, p.explain(err))})
 		return
 	}
-	p.env.post(event{worker: p.ref, kind: evSpawned, pid: c.pid})
+	p.env.post(event{worker: p.ref, kind: evSpawned, pid: c.pid, place: p.place})
 	var probing sync.WaitGroup
 	probing.Go(p.probe)
 	exit := p.collect(c)
@@ -77,8 +78,10 @@ func (p *process) start() (*child, error) {
 	if err != nil {
 		return nil, err
 	}
+	run, real := placeOf(p.conf)
+	p.place = real
 	o := &spawnOrder{
-		dir: p.conf.Dir, program: p.conf.Program, account: p.user, noFile: p.env.opts.NoFile,
+		dir: run.dir, program: run.program, account: p.user, noFile: p.env.opts.NoFile,
 		argv: p.contract.argv(p.conf.Command),
 	}
 	c, err := fork(o, environ, p.listener)
@@ -143,12 +146,12 @@ func (p *process) onNotice(n notice) {
 	if n.ready {
 		p.saidOnce.Do(func() { close(p.readySaid) })
 	}
-	e := event{worker: p.ref, kind: evNotice, status: n.status}
+	e := event{worker: p.ref, kind: evNotice, status: n.status, recycle: n.recycle}
 	if n.stopping {
 		e.kind = evStopNotice
 		e.text = "the worker said STOPPING=1"
 	}
-	if n.stopping || n.status != nil {
+	if n.stopping || n.status != nil || n.recycle != nil {
 		p.env.post(e)
 	}
 }
