@@ -20,6 +20,7 @@ func TestErrorWindow(t *testing.T) {
 	at(30*time.Second, 20, 5, tally{20, 5})
 	at(30*time.Second, 20, 5, tally{10, 0})
 	at(-time.Minute, 21, 6, tally{11, 1})
+	at(time.Minute, 21, 6, tally{11, 1})
 	at(3*time.Minute, 21, 6, tally{})
 	at(time.Hour, 22, 7, tally{1, 1})
 	if s := (tally{0, 3}); s.size() != 3 || s.share() != 1 {

@@ -94,9 +94,14 @@ func (p *Pool) onSample(m memory) {
 		} else {
 			w.rec.above = 0
 		}
-		if c.MemoryMax > 0 && used > int64(c.MemoryMax) {
-			p.takeOut(sl, now)
+		if c.MemoryMax <= 0 || used <= int64(c.MemoryMax) {
+			w.rec.over = time.Time{}
+			continue
 		}
+		if w.rec.over.IsZero() {
+			w.rec.over = now
+		}
+		p.takeOut(sl, now)
 	}
 	p.settle(now)
 }
@@ -116,7 +121,7 @@ func (p *Pool) noteUse(m memory) {
 // worker that is above it, too, stays while recycling has proved useless.
 func (p *Pool) takeOut(s *slot, now time.Time) {
 	w, c := s.cur.w, &p.conf.Recycle
-	if now.Before(p.rec.notBefore) && now.Sub(w.readyAt) < recycleYoung {
+	if now.Before(p.rec.notBefore) && w.early(causeMemoryMax) {
 		return
 	}
 	o := order{causeMemoryMax, "memory_max: " + w.rec.use.describe(c.MemorySource) + " above " +

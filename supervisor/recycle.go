@@ -55,6 +55,8 @@ type workerRecycle struct {
 	spread float64      // its part of the jitter, in [-1, 1)
 	wish   *string      // RECYCLE=
 	above  int          // samples in a row above recycle.memory
+	since  time.Time    // when the reason to go that it has arose; zero: it has none
+	over   time.Time    // when it was first seen above recycle.memory_max; zero: it is not
 	use    usage        // as last measured
 	errors errorWindow
 	place  place // where it runs from
@@ -100,18 +102,34 @@ func (p *Pool) anyStale() bool {
 }
 
 // overdue is the first worker that has a reason to go, and the reason.
-func (p *Pool) overdue(now time.Time) (*slot, order) {
+func (p *Pool) overdue(now time.Time) (first *slot, why order) {
 	for _, s := range p.slots {
 		w := s.cur.w
 		if w == nil || w.state != WorkerReady {
 			continue
 		}
 		w.rec.errors.note(&w.traffic, now)
-		if o := w.due(now); o.cause != causeNone {
-			return s, o
+		o := w.due(now)
+		switch {
+		case o.cause == causeNone:
+			w.rec.since = time.Time{}
+		case w.rec.since.IsZero():
+			w.rec.since = now
+		}
+		if first == nil && o.cause != causeNone {
+			first, why = s, o
 		}
 	}
-	return nil, order{}
+	return first, why
+}
+
+// early reports that w had its reason to go soon after it was ready: a fresh one will have it, too.
+func (w *worker) early(c recycleCause) bool {
+	since := w.rec.since
+	if c == causeMemoryMax {
+		since = w.rec.over
+	}
+	return c.byFresh() && since.Sub(w.readyAt) < recycleYoung
 }
 
 // due is the reason for which w, which is ready, is to be replaced; the zero order for none.
@@ -173,7 +191,7 @@ func (p *Pool) recycled(w *worker, s *slot, o order, now time.Time) {
 	w.rec.cause = o.cause
 	switch {
 	case !o.cause.automatic():
-	case o.cause.byFresh() && now.Sub(w.readyAt) < recycleYoung:
+	case w.early(o.cause):
 		p.ps.log.Warn("recycling does not help: a fresh worker has the same reason at once",
 			"pool", p.name, "worker", w.ref.String(), "pid", w.pid, "reason", o.reason,
 			"again_in", r.backOff(now).String())
@@ -236,7 +254,7 @@ func (p *Pool) lookAtClock(now time.Time) {
 	}
 	if !now.Before(t.next) {
 		p.rec.pending = order{causeAt, "at " + t.next.Format("Mon 15:04 MST")}
-		t.next = t.after(laterOf(now, t.next))
+		t.next = t.after(now)
 	}
 	p.rec.wake(earlier(t.next, now.Add(wallClockEvery)))
 }
@@ -247,11 +265,4 @@ func (t *timetable) after(now time.Time) (next time.Time) {
 		next = earlier(next, a.Next(now.In(t.zone)))
 	}
 	return next
-}
-
-func laterOf(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -174,30 +175,38 @@ func TestRecycleByMemoryMax(t *testing.T) {
 	m.wantCount(causeMemoryMax, 1)
 }
 
-// A limit that fresh workers are above does not make the pool spin.
-func TestUselessMemoryLimitBacksOff(t *testing.T) {
-	m := recycling(t, func(r *config.Recycle) { r.MemoryMax = 100 << 20 })
-	for n := range uint64(200) {
-		m.uses(n, 200, 0)
-	}
-	spawned := uint64(2)
-	for range 24 * 60 * 6 { // a day
-		m.later(10 * time.Second)
-		for spawned < m.p.lastN {
-			spawned++
-			m.comesUp(spawned)
-		}
-		for n, w := range m.p.workers {
-			if w.state == WorkerDraining {
-				m.leaves(n)
+// A reason that fresh workers have as well does not make the pool spin.
+func TestUselessReasonBacksOff(t *testing.T) {
+	for desc, change := range map[string]func(*config.Recycle){
+		"memory_max": func(r *config.Recycle) { r.MemoryMax = 100 << 20 },
+		"memory":     func(r *config.Recycle) { r.Memory = 100 << 20 },
+		"errors":     func(r *config.Recycle) { r.Errors = 50 },
+		"both":       func(r *config.Recycle) { r.MemoryMax, r.Errors = 100<<20, 50 },
+	} {
+		m := recycling(t, change)
+		spawned := uint64(2)
+		for range 24 * 60 * 6 { // a day
+			for n := range m.p.workers {
+				m.uses(n, 200, 0)
+				m.load(n, 30, 30)
+			}
+			m.later(10 * time.Second)
+			for spawned < m.p.lastN {
+				spawned++
+				m.comesUp(spawned)
+			}
+			for n, w := range m.p.workers {
+				if w.state == WorkerDraining {
+					m.leaves(n)
+				}
 			}
 		}
-	}
-	if spawned > 2*24*7+20 { // recycleRetryMax is ten minutes
-		t.Errorf("%d workers in a day; want at most about six an hour", spawned)
-	}
-	if spawned < 24*5 {
-		t.Errorf("%d workers in a day; want recycling to go on, slowly", spawned)
+		if spawned > 6*24+20 { // recycleRetryMax is ten minutes
+			t.Errorf("%s: %d workers in a day; want at most about six an hour", desc, spawned)
+		}
+		if spawned < 5*24 {
+			t.Errorf("%s: %d workers in a day; want recycling to go on, slowly", desc, spawned)
+		}
 	}
 }
 
@@ -408,6 +417,30 @@ func TestHeadroom(t *testing.T) {
 	m.want("then the fresh one", "gone 2", "forget 2", "spawn 4")
 }
 
+// What waits for room, or for its turn, does not make the loop spin.
+func TestBlockedReplacementDoesNotSpin(t *testing.T) {
+	m := recycling(t, func(r *config.Recycle) { r.Age = config.Duration(time.Hour) })
+	m.p.recycle(order{causeCommand, "test"}, 0, m.env.t)
+	m.happens(3, evSpawned)
+	m.happens(3, evExited) // that seat has a back-off now
+	m.later(30 * time.Second)
+	m.env.mem.free = 0
+	m.uses(1, 100, 0)
+	m.p.recycle(order{causeCommand, "test"}, 0, m.env.t)
+	for range 2 {
+		m.later(0)
+		if at := m.ps.next(); !at.IsZero() && !at.After(m.env.t) {
+			t.Errorf("the loop is to look again at %s; it is %s", at, m.env.t)
+		}
+		m.later(roomEvery)
+	}
+	m.env.mem.free = -1
+	m.later(2 * time.Hour) // worker 4 starts, and both are overdue
+	if at := m.ps.next(); !at.IsZero() && !at.After(m.env.t) {
+		t.Errorf("overdue workers: the loop is to look again at %s; it is %s", at, m.env.t)
+	}
+}
+
 func TestRecycleLine(t *testing.T) {
 	m := recycling(t, func(*config.Recycle) {})
 	var log bytes.Buffer
@@ -431,5 +464,68 @@ func TestRecycleLine(t *testing.T) {
 		if w.Name == "shop/3" && w.Recycled != "shop/1: asked for" {
 			t.Errorf("last recycle %q; want shop/1: asked for", w.Recycled)
 		}
+	}
+}
+
+func TestMemoryUnsupported(t *testing.T) {
+	m := recycling(t, func(r *config.Recycle) { r.MemoryMax = 100 << 20 })
+	var log bytes.Buffer
+	m.ps.log = slog.New(slog.NewTextHandler(&log, nil))
+	m.env.mem.err = errors.New("no /proc")
+	m.later(time.Minute)
+	if n := strings.Count(log.String(), `"unsupported here: recycle.memory" pool=shop`); n != 1 {
+		t.Errorf("said %d times; want once:\n%s", n, &log)
+	}
+	m.want("nothing is done")
+}
+
+func TestRecycleValidated(t *testing.T) {
+	for want, r := range map[string]config.Recycle{
+		`at: "4" is not a time of day`: {At: []string{"4"}},
+		"time_zone: unknown":           {TimeZone: "No/Where"},
+		`files: "[": syntax error`:     {Files: []string{"["}},
+		"sample_every: 1ms is below":   {SampleEvery: config.Duration(time.Millisecond)},
+	} {
+		c := PoolConfig{Name: "shop", Command: []string{"app"}, Recycle: r}
+		if err := c.validate(); err == nil || !strings.Contains(err.Error(), "shop: recycle: "+want) {
+			t.Errorf("%+v: %v; want %s", r, err, want)
+		}
+	}
+}
+
+// A worker that was once above a limit when it was fresh, and is again much later, has grown.
+func TestGrownWorkerIsNotEarly(t *testing.T) {
+	m := recycling(t, func(r *config.Recycle) { r.MemoryMax = 100 << 20 })
+	m.p.rec.fails, m.p.rec.notBefore = 3, m.env.t.Add(10*time.Minute)
+	sample := func(mib int64, d time.Duration) {
+		m.uses(1, mib, 0)
+		m.later(d)
+	}
+	sample(200, 5*time.Second)
+	m.want("fresh, and recycling did not help before")
+	sample(50, 2*time.Minute)
+	sample(200, 5*time.Second)
+	m.want("grown: at once", "drain 1", "spawn 3")
+
+	m = recycling(t, func(r *config.Recycle) { r.Memory, r.Samples = 100<<20, 1 })
+	m.p.rec.fails, m.p.rec.notBefore = 3, m.env.t.Add(10*time.Minute)
+	sample(200, 5*time.Second)
+	sample(50, 2*time.Minute)
+	sample(200, 8*time.Minute)
+	m.want("grown: when it is time", "spawn 3")
+	m.comesUp(3)
+	if m.p.rec.fails != 0 {
+		t.Errorf("%d replacements did not help; want none: this one does", m.p.rec.fails)
+	}
+}
+
+// A sample that takes longer than until the next one does not make the loop spin.
+func TestSlowSampleDoesNotSpin(t *testing.T) {
+	m := recycling(t, func(r *config.Recycle) { r.MemoryMax = 100 << 20 })
+	m.p.rec.samples.busy = true
+	m.env.t = m.env.t.Add(time.Minute)
+	m.ps.turn(nil)
+	if at := m.ps.next(); !at.IsZero() && !at.After(m.env.t) {
+		t.Errorf("the loop is to look again at %s; it is %s", at, m.env.t)
 	}
 }

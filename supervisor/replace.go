@@ -22,7 +22,7 @@ func (p *Pool) mayFill(s *slot) bool {
 
 // replace begins to replace the worker in s, which is stale. It returns false to wait.
 func (p *Pool) replace(s *slot, now time.Time) bool {
-	if p.watching() || p.rec.room.at.IsZero() {
+	if p.rec.room.at.IsZero() { // not measured yet, or a fresh worker is being watched
 		return false
 	}
 	if p.overlaps() {

@@ -109,6 +109,36 @@ func TestWatchedWorkerDies(t *testing.T) {
 	}
 }
 
+// Without overlap a recycle is done when the last fresh worker is ready, not when the last old is gone.
+func TestWatchPassesWithoutOverlap(t *testing.T) {
+	m, w := watched(t, config.OverlapFalse)
+	m.leaves(1)
+	m.comesUp(3)
+	m.env.calls = nil
+	m.later(10*time.Second - time.Millisecond)
+	m.want("watched")
+	m.later(time.Millisecond)
+	m.want("the next", "drain 2")
+	m.leaves(2)
+	m.wantWaiting("no fresh one in its place", w)
+	m.comesUp(4)
+	m.wantResult("done", w, "")
+}
+
+func TestWatchedWorkerDiesWithoutOverlap(t *testing.T) {
+	m, w := watched(t, config.OverlapFalse)
+	m.leaves(1)
+	m.comesUp(3)
+	m.env.calls = nil
+	m.happens(3, evExited)
+	m.wantResult("told", w,
+		"supervisor: pool shop: replacement: supervisor: worker shop/3 (pid 1003): exit status 1")
+	m.want("its slot is filled", "gone 3", "forget 3", "spawn 4")
+	if got := m.p.workers[4].conf.Dir; got != "/r/1" {
+		t.Errorf("worker 4 runs from %s; want /r/1", got)
+	}
+}
+
 // The old worker is gone: its slot is filled from where it ran.
 func TestWatchFailsWithoutOverlap(t *testing.T) {
 	m, w := watched(t, config.OverlapFalse)
