@@ -113,8 +113,10 @@ func (p *Pool) emptyWaiter() *waiter {
 }
 
 // Recycle replaces every worker, one after the other, each by one that is ready before the old is
-// drained. It returns when the old ones are gone; if a replacement does not become ready, the old
-// workers stay and the error says why. ctx bounds the wait, not the recycling.
+// drained (Recycle.Overlap may turn that round). It returns when the old ones are gone. If a replacement
+// does not become ready, or the first one answers with more errors than they do (Recycle.Watch), the old
+// workers stay, fresh ones go back to where those run from, and the error says why. ctx bounds the wait,
+// not the recycling.
 func (p *Pool) Recycle(ctx context.Context, reason string) error {
 	o := order{causeCommand, reason}
 	return p.wait(ctx, func(now time.Time) *waiter { return p.recycle(o, 0, now) }, nil)
