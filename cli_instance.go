@@ -1,6 +1,7 @@
 package weir
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -146,8 +147,8 @@ func (c *cli) printStatus(s *admin.Status) error {
 		fmt.Fprintf(w, "%s\t%s\t\t\t%d/%d ready, %d failures %s\n", p.Name, stateOf(&p), p.Ready,
 			p.WantCount, p.Failures, p.Error)
 		for _, k := range p.Workers {
-			fmt.Fprintf(w, "  %s\t%s\t%d\t%s\t%s%s\n", k.Name, k.State, k.PID, seconds(k.Uptime),
-				exposed(k.Network, k.Address), k.Reason)
+			fmt.Fprintf(w, "  %s\t%s\t%d\t%s\t%s%s%s\n", k.Name, k.State, k.PID, seconds(k.Uptime),
+				exposed(k.Network, k.Address), resident(k.RSS), cmp.Or(k.Reason, k.Stale, k.LastRecycle))
 		}
 	}
 	if err := w.Flush(); err != nil {
@@ -179,6 +180,14 @@ func stateOf(p *admin.Pool) string {
 		return p.State
 	}
 	return p.State + ", to be " + p.Want
+}
+
+// resident is a worker's memory, where it is known.
+func resident(bytes int64) string {
+	if bytes == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d MiB ", bytes>>20)
 }
 
 // exposed names a worker's address, and says when every local user can reach it.

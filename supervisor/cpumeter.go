@@ -13,9 +13,9 @@ type cpuMeter struct {
 	used  time.Duration
 }
 
-// measured reports whether l is held by measuring. What the kernel throttles is measured, too: where it
+// metered reports whether l is held by measuring. What the kernel throttles is measured, too: where it
 // cannot, its use is at least logged. A share that counts only under load is not.
-func measured(l *config.CPULimit) bool {
+func metered(l *config.CPULimit) bool {
 	return !l.Percent.IsOff() && l.Action != config.CPUThrottleUnderLoad
 }
 
@@ -23,7 +23,7 @@ func measured(l *config.CPULimit) bool {
 // replaced if that is wanted.
 func (w *worker) measure(now time.Time) {
 	l := &w.conf.Isolation.CPULimit
-	if !measured(l) || w.state != WorkerReady {
+	if !metered(l) || w.state != WorkerReady {
 		w.cpu = cpuMeter{}
 		return
 	}
@@ -48,17 +48,17 @@ func (w *worker) measure(now time.Time) {
 	why := fmt.Sprintf("cpu limit: used %d%% of a processor in %s, limit %s", percent,
 		span.Round(time.Millisecond), l.Percent)
 	if l.Action == config.CPUKill {
-		w.pool.replace(w, why)
+		w.pool.outworn(w, order{causeCPU, why})
 	}
 	w.pool.ps.log.Warn("worker above its cpu limit", "pool", w.ref.Pool, "worker", w.ref.String(),
 		"pid", w.pid, "reason", why)
 }
 
-// replace makes w's slot be filled anew, as a recycle does.
-func (p *Pool) replace(w *worker, why string) {
+// outworn has w replaced, as a recycle does, without waiting for its turn.
+func (p *Pool) outworn(w *worker, why order) {
 	for _, s := range p.slots {
 		if s.cur.w == w && s.stale == "" {
-			s.stale = why
+			s.stale, s.cause = why.reason, why.cause
 		}
 	}
 }

@@ -16,6 +16,10 @@ type fakeEnv struct {
 	t     time.Time
 	calls []string
 	used  time.Duration // processor time of every worker
+	mem   memory        // what measure finds
+	files fileSet       // what scan finds
+	part  float64       // what spread gives
+	place place         // where workers are spawned
 }
 
 func (f *fakeEnv) note(format string, a ...any) { f.calls = append(f.calls, fmt.Sprintf(format, a...)) }
@@ -25,12 +29,17 @@ func (f *fakeEnv) jitter(d time.Duration) time.Duration { return d }
 func (f *fakeEnv) spawn(w WorkerRef, _ *PoolConfig)     { f.note("spawn %d", w.N) }
 func (f *fakeEnv) examine(w WorkerRef)                  { f.note("examine %d", w.N) }
 func (f *fakeEnv) recheck(w WorkerRef, _ Endpoint)      { f.note("recheck %d", w.N) }
+func (f *fakeEnv) spread() float64                      { return f.part }
+func (f *fakeEnv) lines(WorkerRef) []string             { return nil }
+func (f *fakeEnv) forget(w WorkerRef)                   { f.note("forget %d", w.N) }
+func (f *fakeEnv) measure(_ []WorkerRef, _ bool, done func(memory)) {
+	done(f.mem)
+}
+func (f *fakeEnv) scan(_ []string, done func(fileSet)) { done(f.files) }
 func (f *fakeEnv) cpuTime(w WorkerRef) (time.Duration, error) {
 	f.note("cpu %d", w.N)
 	return f.used, nil
 }
-func (f *fakeEnv) lines(WorkerRef) []string { return nil }
-func (f *fakeEnv) forget(w WorkerRef)       { f.note("forget %d", w.N) }
 func (f *fakeEnv) signal(w WorkerRef, kill bool) {
 	if kill {
 		f.note("SIGKILL %d", w.N)
@@ -59,7 +68,7 @@ type machine struct {
 // newMachine has a pool "shop" with one worker wanted, stopped.
 func newMachine(t *testing.T, change func(*PoolConfig)) *machine {
 	t.Helper()
-	m := &machine{T: t, env: &fakeEnv{t: time.Unix(1e9, 0)}}
+	m := &machine{T: t, env: &fakeEnv{t: time.Unix(1e9, 0), mem: memory{free: -1}}}
 	m.ps = newPools(PoolsOptions{Link: m.env})
 	m.ps.env = m.env
 	c := PoolConfig{Name: "shop", Command: []string{"app"}, Concurrency: 8}
@@ -90,7 +99,7 @@ func (m *machine) happens(n uint64, kind workerEvent) {
 	e := event{worker: WorkerRef{"shop", n}, kind: kind, text: "test"}
 	switch kind {
 	case evSpawned:
-		e.pid = int(1000 + n)
+		e.pid, e.place = int(1000+n), m.env.place
 	case evReady:
 		e.endpoint = Endpoint{Network: "unix", Address: "/s"}
 	case evSpawnFailed:

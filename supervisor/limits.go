@@ -39,6 +39,21 @@ const (
 	portMin = 20_000 // PORT is taken from [portMin, portMax]
 	portMax = 29_999
 
+	errorsMin         = 20          // requests below which an error share says nothing
+	errorWindowLength = time.Minute // of recycle.errors
+	errorWindowSteps  = 6
+	watchJump         = 0.1              // more errors than old workers by so much roll a recycle back
+	recycleYoung      = time.Minute      // a worker that must go this soon after ready proves a limit useless
+	recycleRetryMin   = 10 * time.Second // from a replacement that did not help to the next, doubled each time
+	recycleRetryMax   = 10 * time.Minute
+	wallClockEvery    = time.Minute      // how often recycle.at looks whether the clock was put forward
+	roomEvery         = time.Second      // how often memory is measured while a recycle waits for it
+	roomPatience      = time.Minute      // then the old worker goes first
+	filesEvery        = time.Second      // between looks at recycle.files
+	filesQuiet        = 2 * time.Second  // without a change, before a recycle by files
+	filesQuietMax     = 30 * time.Second // of changes, before a recycle in any case
+	watchedFilesMax   = 10_000           // per pool
+
 	envFileBytesMax = 1 << 20 // one file of env.files
 
 	backoffMin      = 100 * time.Millisecond // after the first of consecutive deaths

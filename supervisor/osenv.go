@@ -83,6 +83,8 @@ func (e *osEnv) jitter(d time.Duration) time.Duration {
 	return d - d/10 + rand.N(d/5+1)
 }
 
+func (e *osEnv) spread() float64 { return 2*rand.Float64() - 1 }
+
 func (e *osEnv) spawn(w WorkerRef, c *PoolConfig) {
 	p := &process{
 		env: e, ref: w, conf: c, listener: -1,

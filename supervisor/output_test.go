@@ -151,8 +151,9 @@ func TestContractArgv(t *testing.T) {
 }
 
 func TestParseNotice(t *testing.T) {
-	n := parseNotice("FDSTORE=1\nREADY=1\nSTATUS=ok\xff!\nSTOPPING=0")
-	if !n.ready || n.stopping || n.status == nil || *n.status != "ok!" {
+	n := parseNotice("FDSTORE=1\nREADY=1\nSTATUS=ok\xff!\nSTOPPING=0\nRECYCLE=leaks")
+	if !n.ready || n.stopping || n.status == nil || *n.status != "ok!" ||
+		n.recycle == nil || *n.recycle != "leaks" {
 		t.Errorf("parseNotice = %+v", n)
 	}
 }

@@ -46,6 +46,7 @@ type Pool struct {
 	waiters  []*waiter
 	waiting  int           // requests that wait for a slot, as fronts last said
 	oldest   time.Duration // how long the oldest of them had waited
+	rec      recycler
 }
 
 // waiter is an API call that waits for something to become true.
@@ -118,15 +119,19 @@ func (p *Pool) emptyWaiter() *waiter {
 }
 
 // Recycle replaces every worker, one after the other, each by one that is ready before the old is
-// drained. It returns when the old ones are gone; if a replacement does not become ready, the old
-// workers stay and the error says why. ctx bounds the wait, not the recycling.
+// drained (Recycle.Overlap may turn that round). It returns when the old ones are gone. If a replacement
+// does not become ready, or the first one answers with more errors than they do (Recycle.Watch), the old
+// workers stay, fresh ones go back to where those run from, and the error says why. ctx bounds the wait,
+// not the recycling.
 func (p *Pool) Recycle(ctx context.Context, reason string) error {
-	return p.wait(ctx, func(now time.Time) *waiter { return p.recycle(reason, 0, now) }, nil)
+	o := order{causeCommand, reason}
+	return p.wait(ctx, func(now time.Time) *waiter { return p.recycle(o, 0, now) }, nil)
 }
 
 // RecycleWorker is Recycle for worker POOL/n. The error wraps ErrNoWorker if it is not there.
 func (p *Pool) RecycleWorker(ctx context.Context, n uint64, reason string) error {
-	return p.wait(ctx, func(now time.Time) *waiter { return p.recycle(reason, n, now) }, nil)
+	o := order{causeCommand, reason}
+	return p.wait(ctx, func(now time.Time) *waiter { return p.recycle(o, n, now) }, nil)
 }
 
 // Apply changes the configuration; the name must be the same. What is fixed when a worker starts is
@@ -145,6 +150,13 @@ func (p *Pool) Apply(ctx context.Context, c PoolConfig) error {
 
 // Status is what the pool is now. After Close it is the last status.
 func (p *Pool) Status() PoolStatus {
+	s := p.status()
+	measured([]PoolStatus{s})
+	return s
+}
+
+// status is Status without the memory of workers.
+func (p *Pool) status() PoolStatus {
 	var s PoolStatus
 	if !p.ps.call(func(now time.Time) { s = p.snapshot(now) }) {
 		s = p.snapshot(p.ps.env.now()) // the loop has ended: nothing else touches p

@@ -183,6 +183,10 @@ func (p *Pool) sortedWorkers() []uint64 { return slices.Sorted(maps.Keys(p.worke
 func (p *Pool) spawn(now time.Time) *worker {
 	p.lastN++
 	w := &worker{pool: p, ref: WorkerRef{Pool: p.name, N: p.lastN}, conf: p.conf}
+	w.rec.spread = p.ps.env.spread()
+	if p.rec.pin != nil {
+		w.conf, w.rec.pinned = p.conf.at(*p.rec.pin), true
+	}
 	p.workers[p.lastN] = w
 	w.start(now)
 	return w

@@ -29,6 +29,7 @@ type PoolConfig struct {
 	Hang     config.HangAction // "" is kill
 
 	Concurrency int              // slots per worker, told to the front; 0 is 64
+	Recycle     config.Recycle   // off
 	RapidFail   config.RapidFail // failures 0 is 5, off is none; window 0 is 5 m; then "" is retry
 	StopTimeout config.Duration  // SIGTERM to SIGKILL, and the longest wait for a drain; 0 is 30 s
 	Output      config.Output    // format "" is prefixed; lines 0 is 10 000/s
@@ -42,7 +43,7 @@ func PoolConfigFrom(c *config.Pool, self []string) PoolConfig {
 	p := PoolConfig{
 		Name: c.Name, Command: c.Command, Program: c.Program, Dir: c.Dir, Env: &c.Env,
 		Socket: c.Socket, Dispatch: c.Dispatch, Start: c.Start, Workers: int(c.Workers), Ready: c.Ready,
-		Hang: c.Hang.Action, Concurrency: c.Concurrency, RapidFail: c.RapidFail,
+		Hang: c.Hang.Action, Recycle: c.Recycle, Concurrency: c.Concurrency, RapidFail: c.RapidFail,
 		StopTimeout: c.StopTimeout, Output: c.Output, User: c.User, Isolation: isolationFrom(c),
 		Sidecar: SidecarRole{After: c.After},
 	}
@@ -63,6 +64,7 @@ func (c PoolConfig) withDefaults() PoolConfig {
 	setDefault(&c.Ready.Timeout, config.Duration(defaultReadyTimeout))
 	setDefault(&c.Hang, config.HangKill)
 	setDefault(&c.Concurrency, defaultConcurrency)
+	c.Recycle = c.Recycle.WithDefaults()
 	setDefault(&c.RapidFail.Failures, defaultRapidFailFailures)
 	setDefault(&c.RapidFail.Window, config.Duration(defaultRapidFailWindow))
 	setDefault(&c.RapidFail.Then, config.ThenRetry)
@@ -108,6 +110,9 @@ func (c *PoolConfig) validate() error {
 	}
 	if err := c.Isolation.validate(); err != nil {
 		return fmt.Errorf("supervisor: pool %s: %w", c.Name, err)
+	}
+	if err := c.Recycle.Validate(); err != nil {
+		return fmt.Errorf("supervisor: pool %s: recycle: %w", c.Name, err)
 	}
 	return nil
 }

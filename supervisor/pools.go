@@ -136,8 +136,9 @@ func (ps *Pools) Status() []PoolStatus {
 	all := ps.All()
 	s := make([]PoolStatus, len(all))
 	for i, p := range all {
-		s[i] = p.Status()
+		s[i] = p.status()
 	}
+	measured(s)
 	return s
 }
 

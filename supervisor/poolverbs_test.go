@@ -15,7 +15,7 @@ func (m *machine) halt(e poolEvent) *waiter {
 	return m.wait(m.p.emptyWaiter())
 }
 
-func serving(t *testing.T, workers int) *machine {
+func servingWorkers(t *testing.T, workers int) *machine {
 	m := started(t, func(c *PoolConfig) {
 		c.Workers, c.StopTimeout = workers, config.Duration(time.Minute)
 	})
@@ -27,7 +27,7 @@ func serving(t *testing.T, workers int) *machine {
 }
 
 func TestDrainHasNoDeadline(t *testing.T) {
-	m := serving(t, 1)
+	m := servingWorkers(t, 1)
 	w := m.halt(evPoolDrain)
 	m.want("refused at once", "stopped", "drain 1")
 	m.later(24 * time.Hour)
@@ -43,7 +43,7 @@ func TestDrainHasNoDeadline(t *testing.T) {
 }
 
 func TestStopHastensDrain(t *testing.T) {
-	m := serving(t, 1)
+	m := servingWorkers(t, 1)
 	m.halt(evPoolDrain)
 	m.later(time.Hour)
 	m.env.calls = nil
@@ -55,7 +55,7 @@ func TestStopHastensDrain(t *testing.T) {
 }
 
 func TestDrainDoesNotSlowStop(t *testing.T) {
-	m := serving(t, 1)
+	m := servingWorkers(t, 1)
 	m.halt(evPoolStop)
 	m.env.calls = nil
 	m.halt(evPoolDrain)
@@ -64,7 +64,7 @@ func TestDrainDoesNotSlowStop(t *testing.T) {
 }
 
 func TestDisable(t *testing.T) {
-	m := serving(t, 1)
+	m := servingWorkers(t, 1)
 	w := m.halt(evPoolDisable)
 	m.want("refused at once", "disabled", "drain 1")
 	m.wantWaiting("the worker is there", w)
@@ -99,7 +99,7 @@ func TestDisableFailedPoolStopsItsProbes(t *testing.T) {
 }
 
 func TestStartDuringDisable(t *testing.T) {
-	m := serving(t, 1)
+	m := servingWorkers(t, 1)
 	w := m.halt(evPoolDisable)
 	m.env.calls = nil
 	m.p.event(evPoolStart, m.env.t)
@@ -117,7 +117,7 @@ func TestReleaseWorker(t *testing.T) {
 		patient bool
 		after   []string // a minute later
 	}{{"drain", true, nil}, {"stop", false, []string{"SIGTERM 1"}}} {
-		m := serving(t, 2)
+		m := servingWorkers(t, 2)
 		w := m.wait(m.p.releaseWorker(1, tt.patient, m.env.t))
 		m.want(tt.desc+": its place is filled at once", "drain 1", "spawn 3")
 		m.happens(3, evSpawned)
@@ -134,7 +134,7 @@ func TestReleaseWorker(t *testing.T) {
 			t.Errorf("%s: the end of a worker that was asked to leave counts as a failure", tt.desc)
 		}
 	}
-	m := serving(t, 1)
+	m := servingWorkers(t, 1)
 	w := m.wait(m.p.releaseWorker(9, true, m.env.t))
 	if err := <-w.ch; !errors.Is(err, ErrNoWorker) {
 		t.Errorf("worker 9: %v; want ErrNoWorker", err)
@@ -142,7 +142,7 @@ func TestReleaseWorker(t *testing.T) {
 }
 
 func TestReleaseWorkerTwice(t *testing.T) {
-	m := serving(t, 1)
+	m := servingWorkers(t, 1)
 	m.wait(m.p.releaseWorker(1, true, m.env.t))
 	m.happens(2, evSpawned)
 	m.later(time.Hour)
@@ -153,7 +153,7 @@ func TestReleaseWorkerTwice(t *testing.T) {
 }
 
 func TestScale(t *testing.T) {
-	m := serving(t, 1)
+	m := servingWorkers(t, 1)
 	w := m.wait(m.p.scale(3, m.env.t))
 	m.want("up", "spawn 2", "spawn 3")
 	for n := range uint64(2) {
@@ -182,7 +182,7 @@ func TestScale(t *testing.T) {
 }
 
 func TestScaleGoesOnTrying(t *testing.T) {
-	m := serving(t, 1)
+	m := servingWorkers(t, 1)
 	w := m.wait(m.p.scale(2, m.env.t))
 	m.happens(2, evSpawned)
 	m.happens(2, evExited)

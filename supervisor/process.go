@@ -26,6 +26,7 @@ type process struct {
 	notify   *notifySocket
 	out      *output
 	cpus     []int // guarded by env.mu; nil: all
+	place    place // once started
 
 	readySaid chan struct{} // closed by READY=1
 	exited    chan struct{} // closed when it is a zombie
@@ -54,7 +55,7 @@ func (p *process) run() {
 			err: fmt.Errorf("supervisor: worker %s: %w", p.ref, p.explain(err))})
 		return
 	}
-	p.env.post(event{worker: p.ref, kind: evSpawned, pid: c.pid})
+	p.env.post(event{worker: p.ref, kind: evSpawned, pid: c.pid, place: p.place})
 	var probing sync.WaitGroup
 	probing.Go(p.probe)
 	exit := p.collect(c)
@@ -82,8 +83,10 @@ func (p *process) start() (*child, error) {
 	}
 	isolate := p.isolate()
 	environ = p.conf.Isolation.goVariables(environ, isolate.cpus)
+	run, real := placeOf(p.conf)
+	p.place = real
 	o := &spawnOrder{
-		dir: p.conf.Dir, program: p.conf.Program, account: p.user, noFile: p.env.opts.NoFile,
+		dir: run.dir, program: run.program, account: p.user, noFile: p.env.opts.NoFile,
 		isolate: isolate,
 		argv:    p.contract.argv(p.conf.Command),
 	}
@@ -158,12 +161,12 @@ func (p *process) onNotice(n notice) {
 	if n.ready {
 		p.saidOnce.Do(func() { close(p.readySaid) })
 	}
-	e := event{worker: p.ref, kind: evNotice, status: n.status}
+	e := event{worker: p.ref, kind: evNotice, status: n.status, recycle: n.recycle}
 	if n.stopping {
 		e.kind = evStopNotice
 		e.text = "the worker said STOPPING=1"
 	}
-	if n.stopping || n.status != nil {
+	if n.stopping || n.status != nil || n.recycle != nil {
 		p.env.post(e)
 	}
 }

@@ -60,13 +60,14 @@ func wirePool(p *PoolStatus) admin.Pool {
 	out := admin.Pool{
 		Name: p.Name, State: p.State.String(), Want: p.Want.String(), WantCount: p.WantCount,
 		Ready: p.Ready, Failures: p.Failures, Error: p.Error, Workers: []admin.Worker{},
+		Recycles: p.Recycles, RecycleAt: p.RecycleAt, Watched: p.Watched,
 		Exits: []admin.Exit{},
 	}
 	for _, w := range p.Workers {
 		out.Workers = append(out.Workers, admin.Worker{
 			Name: w.Name, State: w.State.String(), PID: w.PID, Started: w.Started, Uptime: w.Uptime,
 			Network: w.Network, Address: w.Address, Reason: w.Reason, Status: w.Status,
-			Output: w.Output,
+			Output: w.Output, Stale: w.Stale, LastRecycle: w.Recycled, RSS: w.RSS, PSS: w.PSS, Dir: w.Dir,
 		})
 	}
 	for _, e := range p.Exits {

@@ -30,6 +30,7 @@ type worker struct {
 	status    string // STATUS=
 
 	traffic   traffic
+	rec       workerRecycle
 	startedAt time.Time
 	readyAt   time.Time // zero if it never was
 	leftAt    time.Time // when it left starting or ready to go away; zero before
@@ -67,7 +68,7 @@ func (w *worker) act(do workerAction, e *event, now time.Time) {
 	switch do {
 	case actIgnore:
 	case actBegin:
-		w.pid = e.pid
+		w.pid, w.rec.place = e.pid, e.place
 		w.log(w.state, w.state, e)
 	case actFail:
 		w.err = e.err
@@ -219,6 +220,12 @@ func (w *worker) log(from, to WorkerState, e *event) {
 	attrs := []slog.Attr{slog.String("pool", w.ref.Pool), slog.String("worker", w.ref.String()),
 		slog.Int("pid", w.pid), slog.String("from", from.String()), slog.String("to", to.String()),
 		slog.String("reason", reason)}
+	if to == WorkerDraining {
+		attrs = append(attrs, w.recycleAttrs(w.leftAt)...)
+	}
+	if e.kind == evSpawned && (e.place.dir != w.conf.Dir || e.place.program != w.conf.Program) {
+		attrs = append(attrs, slog.String("dir", e.place.dir), slog.String("program", e.place.program))
+	}
 	if w.failing(from, e) {
 		level = slog.LevelError
 		if out := w.lastOutput(); out != "" {

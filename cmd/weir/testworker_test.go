@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"weir/supervisor/worker"
 )
 
 // testworker is a worker program that knows nothing of Weir but the contract of the environment.
@@ -152,6 +154,19 @@ func workerMux(text string) *http.ServeMux {
 	})
 	bulkHandlers(m)
 	m.HandleFunc("/trailers", echoTrailers)
+	m.HandleFunc("/answer", func(w http.ResponseWriter, r *http.Request) {
+		code, _ := strconv.Atoi(r.FormValue("code"))
+		if _, err := os.Stat("broken"); err == nil { // a release that does not work
+			code = http.StatusInternalServerError
+		}
+		w.WriteHeader(code)
+	})
+	m.HandleFunc("/grow", grow)
+	m.HandleFunc("/recycle", func(_ http.ResponseWriter, r *http.Request) {
+		if err := worker.RequestRecycle(r.FormValue("why")); err != nil {
+			fmt.Fprintln(os.Stderr, "testworker:", err)
+		}
+	})
 	m.HandleFunc("/hold", hold)
 	m.HandleFunc("/burn", burn)
 	m.HandleFunc("/try", func(w http.ResponseWriter, r *http.Request) {
@@ -163,6 +178,17 @@ func workerMux(text string) *http.ServeMux {
 		fmt.Print(strings.Repeat(r.FormValue("text")+"\n", n))
 	})
 	return m
+}
+
+// grown is memory that /grow took.
+var grown []byte
+
+// grow takes 100 MiB and touches them.
+func grow(http.ResponseWriter, *http.Request) {
+	grown = make([]byte, 100<<20)
+	for i := 0; i < len(grown); i += os.Getpagesize() {
+		grown[i] = 1
+	}
 }
 
 // hold begins its answer and ends it when the client leaves.

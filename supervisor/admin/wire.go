@@ -89,6 +89,10 @@ type Pool struct {
 	Error     string   `json:"error,omitempty"`
 	Workers   []Worker `json:"workers"`
 	Exits     []Exit   `json:"exits"` // newest first
+
+	Recycles  map[string]uint64 `json:"recycles"`                // workers that left to be replaced, by cause
+	Watched   int               `json:"watched_files,omitempty"` // files that match recycle.files
+	RecycleAt time.Time         `json:"recycle_at,omitzero"`     // the next of recycle.at
 }
 
 // Worker is one worker process.
@@ -103,6 +107,12 @@ type Worker struct {
 	Reason  string    `json:"reason,omitempty"` // why it leaves
 	Status  string    `json:"status,omitempty"` // what it says of itself
 	Output  []string  `json:"output,omitempty"` // its last lines
+
+	Stale       string `json:"stale,omitempty"`        // why it is to be replaced
+	LastRecycle string `json:"last_recycle,omitempty"` // the last worker recycled in its place, and why
+	RSS         int64  `json:"rss_bytes"`              // of its process group; 0: unknown
+	PSS         int64  `json:"pss_bytes"`              // shared pages in proportion
+	Dir         string `json:"dir,omitempty"`          // where it runs, symlinks resolved
 }
 
 // Exit is how a worker ended.

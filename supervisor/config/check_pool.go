@@ -29,6 +29,7 @@ func (r *resolver) checkPool(p *Pool) {
 	r.checkDir(key+".dir", p.Dir)
 	r.checkEnv(key+".env", &p.Env)
 	r.checkIsolation(key, p)
+	r.checkRecycle(key+".recycle", &p.Recycle)
 	if len(p.Command) > 0 {
 		r.checkCommand(key+".command", p)
 	}

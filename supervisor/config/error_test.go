@@ -33,8 +33,8 @@ func TestFileErrors(t *testing.T) {
 			`listeners, sites, sidecars, pools, limits, timeouts, min_rate, log, admin, did you mean "limits"?`},
 		{"unknown nested key", pool("queue: {lenght: 5}"), `conf/weir.yaml:4:13: unknown key "lenght" ` +
 			`in pools.p.queue, expected one of length, timeout, overload, did you mean "length"?`},
-		{"not built yet", pool("recycle: {age: 1h}"),
-			`unknown key "recycle" in pools.p, expected one of`},
+		{"not built yet", pool("affinity: {cookie: x}"),
+			`unknown key "affinity" in pools.p, expected one of`},
 		{"duplicate", "loops: 1\nloops: 2\n" + minimal,
 			`conf/weir.yaml:2:1: has the key "loops" twice (first in line 1)`},
 		{"merge key", "log:\n  <<: {level: info}\n" + minimal,

@@ -90,6 +90,8 @@ func (k *Key) expectation(t reflect.Type) string {
 		return k.orSpecial("a size such as 64KiB")
 	case reflect.TypeFor[Rate]():
 		return k.orSpecial("a rate such as 240B/s")
+	case reflect.TypeFor[Percent]():
+		return k.orSpecial("a share such as 10%")
 	case reflect.TypeFor[LineRate]():
 		return k.orSpecial("a rate such as 10000/s")
 	case reflect.TypeFor[Mode]():

@@ -1,5 +1,7 @@
 package config
 
+import "time"
+
 // Bounds of this package. A configuration beyond them is an error, never truncated.
 const (
 	fileBytesMax    = 1 << 20 // of a configuration file
@@ -19,6 +21,9 @@ const (
 	slotsMax       = 1_000_000 // concurrency
 	queueMax       = 10_000_000
 	backlogMax     = 65_535
+	requestsMax    = 1_000_000_000_000 // recycle.requests
+	recycleListMax = 100               // recycle.at, recycle.files
+	sampleEveryMin = 100 * time.Millisecond
 	connectionsMax = 100_000_000
 	fieldsMax      = 10_000
 	blockingMax    = 1_000_000

@@ -15,6 +15,7 @@ type Pool struct {
 	Queue       Queue            `json:"queue"`
 	Ready       Ready            `json:"ready"`
 	Hang        Hang             `json:"hang"`
+	Recycle     Recycle          `json:"recycle"`
 	RapidFail   RapidFail        `json:"rapid_fail"`
 	Timeouts    UpstreamTimeouts `json:"timeouts"`
 	StopTimeout Duration         `json:"stop_timeout"` // SIGTERM to SIGKILL

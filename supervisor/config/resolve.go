@@ -79,6 +79,9 @@ func (r *resolver) resolvePool(p *Pool) {
 		p.Workers = Count(max(1, r.s.CPUs))
 	}
 	r.resolvePath(key+".dir", &p.Dir)
+	for i := range p.Recycle.Files {
+		r.resolvePath(key+".recycle.files", &p.Recycle.Files[i])
+	}
 	for i := range p.Env.Files {
 		r.resolvePath(key+".env.files", &p.Env.Files[i])
 	}

@@ -56,6 +56,8 @@ func parseScalar(k *Key, s string, v reflect.Value) *unitError {
 		return special(k, s, t, ParseSize, int64(SizeOff))
 	case *Rate:
 		return special(k, s, t, ParseRate, int64(RateOff))
+	case *Percent:
+		return special(k, s, t, ParsePercent, int64(PercentOff))
 	case *LineRate:
 		return special(k, s, t, ParseLineRate, int64(LineRateOff))
 	case *CPUs:
@@ -126,8 +128,13 @@ func (k *Key) check(s string, n int64) *unitError {
 
 // bound prints a bound like the value s: with a unit if it has one.
 func (k *Key) bound(s string, n int64) string {
-	if isNumber(strings.TrimPrefix(s, "-")) {
+	switch {
+	case isNumber(strings.TrimPrefix(s, "-")):
 		return strconv.FormatInt(n, 10)
+	case strings.HasSuffix(s, "%"):
+		return Percent(n).String()
+	case strings.HasSuffix(s, "s"): // only durations: rates have no bounds
+		return Duration(n).String()
 	}
 	return formatBytes(n)
 }
