@@ -55,7 +55,8 @@ func (c *cli) command() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = false
 	run := c.serveCommand("run [flags] [-- command args…]", "serve (the default)")
 	root.AddCommand(run, c.checkCommand(), c.explainCommand(), c.versionCommand())
-	root.AddCommand(c.statusCommand(), c.recycleCommand(), c.reloadCommand(), c.shutdownCommand())
+	root.AddCommand(c.statusCommand(), c.reloadCommand(), c.shutdownCommand())
+	root.AddCommand(c.poolCommands()...)
 	root.SetFlagErrorFunc(flagError)
 	return root
 }
@@ -91,6 +92,9 @@ func behindDashes(cmd *cobra.Command, args []string) ([]string, error) {
 		dash = len(args)
 	}
 	if dash == 0 {
+		if cmd.ArgsLenAtDash() == 0 && len(args) == 0 {
+			return nil, errors.New("nothing follows --, expected a command and its arguments")
+		}
 		return args, nil
 	}
 	stray := args[0]

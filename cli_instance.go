@@ -1,9 +1,12 @@
 package weir
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -102,21 +105,6 @@ func (c *cli) statusCommand() *cobra.Command {
 	}, false)
 }
 
-// recycleCommand is weir recycle POOL.
-func (c *cli) recycleCommand() *cobra.Command {
-	v := &verb{cli: c}
-	return v.command(&cobra.Command{
-		Use: "recycle POOL", Short: "replace every worker of a pool by a fresh one",
-		Args: exactly("recycle", "POOL"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return v.change(cmd.Context(), "recycle "+args[0],
-				func(cl *admin.Client, ctx context.Context, wait bool) error {
-					return cl.Recycle(ctx, args[0], wait)
-				})
-		},
-	}, true)
-}
-
 // reloadCommand is weir reload.
 func (c *cli) reloadCommand() *cobra.Command {
 	v := &verb{cli: c}
@@ -152,12 +140,15 @@ func (c *cli) printStatus(s *admin.Status) error {
 		fmt.Fprintf(w, "front/%d\t%s\t%d\t%s\t%s\n", f.Slot, f.State, f.PID,
 			seconds(time.Since(f.Started).Seconds()), f.LastExit)
 	}
+	for _, c := range s.Sidecars {
+		printSidecar(w, &c)
+	}
 	for _, p := range s.Pools {
-		fmt.Fprintf(w, "%s\t%s\t\t\t%d/%d ready%s, %d failures %s\n", p.Name, p.State, p.Ready,
+		fmt.Fprintf(w, "%s\t%s\t\t\t%d/%d ready%s, %d failures %s\n", p.Name, stateOf(&p), p.Ready,
 			p.WantCount, span(p.Min, p.Max), p.Failures, p.Error)
 		for _, k := range p.Workers {
-			fmt.Fprintf(w, "  %s\t%s\t%d\t%s\t%s%s\n", k.Name, k.State, k.PID, seconds(k.Uptime),
-				exposed(k.Network, k.Address), k.Reason)
+			fmt.Fprintf(w, "  %s\t%s\t%d\t%s\t%s%s%s\n", k.Name, k.State, k.PID, seconds(k.Uptime),
+				exposed(k.Network, k.Address), resident(k.RSS), cmp.Or(k.Reason, k.Stale, k.LastRecycle))
 		}
 	}
 	if err := w.Flush(); err != nil {
@@ -174,6 +165,37 @@ func span(low, high int) string {
 		return ""
 	}
 	return fmt.Sprintf(" (%d to %d)", low, high)
+}
+
+// printSidecar is one line: a sidecar has at most one process.
+func printSidecar(w io.Writer, c *admin.Sidecar) {
+	pid, up, detail := "", "", c.Error
+	for _, k := range c.Workers {
+		pid, up = strconv.Itoa(k.PID), seconds(k.Uptime)
+	}
+	switch {
+	case c.HeldBy != "":
+		detail = "waits for sidecar/" + c.HeldBy
+	case c.Ended && len(c.Exits) > 0:
+		detail = "ended: " + c.Exits[0].How
+	}
+	fmt.Fprintf(w, "sidecar/%s\t%s\t%s\t%s\t%s\n", c.Name, c.State, pid, up, detail)
+}
+
+// stateOf is a pool's state, and where it goes while its workers leave.
+func stateOf(p *admin.Pool) string {
+	if p.Want == "running" || p.Want == p.State {
+		return p.State
+	}
+	return p.State + ", to be " + p.Want
+}
+
+// resident is a worker's memory, where it is known.
+func resident(bytes int64) string {
+	if bytes == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d MiB ", bytes>>20)
 }
 
 // exposed names a worker's address, and says when every local user can reach it.

@@ -18,7 +18,9 @@ func (c *cli) serve(ctx context.Context, s config.Sources) error {
 	if err != nil {
 		return exitWith(exitUsage, err)
 	}
-	log := newOwnLog(c.stderr, loaded.Config.Log)
+	stderr := supervisor.NewQueuedLog(c.stderr)
+	defer stderr.Close()
+	log := newOwnLog(stderr, loaded.Config.Log)
 	for _, w := range loaded.Warnings {
 		log.Warn(w.Error())
 	}
@@ -27,18 +29,13 @@ func (c *cli) serve(ctx context.Context, s config.Sources) error {
 		return exitWith(exitFailed, err)
 	}
 	sup, err := supervisor.New(supervisor.Options{
-		Config: loaded,
-		Load: func() (*config.Loaded, error) {
-			l, err := c.load(s)
-			if err == nil {
-				log.follow(l.Config.Log)
-			}
-			return l, err
-		},
+		Config:        loaded,
+		Load:          func() (*config.Loaded, error) { return c.load(s) },
+		Applied:       func(l *config.Loaded) { log.follow(l.Config.Log) },
 		WorkerCommand: func(p *config.Pool) []string { return []string{exe, workerRole, p.Handler} },
 		Counters:      server.CounterNames(),
 		Exe:           exe, FrontArgs: []string{frontRole}, Logger: log.Logger,
-		Status: c.stderr, Started: c.started, Version: version(),
+		Status: stderr, Started: c.started, Version: version(),
 	})
 	if err != nil {
 		return exitWith(exitUsage, err)
@@ -61,17 +58,25 @@ func exitCodeOf(err error) (int, error) {
 
 // obey passes signals on to the instance until stop is called.
 func (c *cli) obey(sup *supervisor.Supervisor, log *slog.Logger) (stop func()) {
-	done := make(chan struct{})
+	if c.signals == nil {
+		return func() {}
+	}
+	done, signals := make(chan struct{}), c.signals()
+	hup := make(chan struct{}, 1) // signals that come while one waits ask for the same
+	go reloads(sup, hup, done)
 	go func() {
 		draining := false
 		for {
 			select {
 			case <-done:
 				return
-			case sig := <-c.signals:
+			case sig := <-signals:
 				switch sig {
 				case syscall.SIGHUP:
-					go reload(sup, log)
+					select {
+					case hup <- struct{}{}:
+					default:
+					}
 				case syscall.SIGUSR1:
 					sup.ReopenLogs()
 				default:
@@ -89,11 +94,16 @@ func (c *cli) obey(sup *supervisor.Supervisor, log *slog.Logger) (stop func()) {
 	return func() { close(done) }
 }
 
-// reload is what SIGHUP asks for; the outcome is in the log.
-func reload(sup *supervisor.Supervisor, log *slog.Logger) {
-	ctx, cancel := context.WithTimeout(context.Background(), reloadTimeout)
-	defer cancel()
-	if err := sup.Reload(ctx); err != nil {
-		log.Error("reload", "error", err)
+// reloads is what SIGHUP asks for, one after the other; the outcome is in the log.
+func reloads(sup *supervisor.Supervisor, asked, done <-chan struct{}) {
+	for {
+		select {
+		case <-done:
+			return
+		case <-asked:
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), reloadTimeout)
+		_ = sup.Reload(ctx) // it has logged why
+		cancel()
 	}
 }

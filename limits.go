@@ -10,6 +10,7 @@ const (
 	connsMin          = 64        // client connections, however few descriptors there are
 
 	loadReportEvery = 200 * time.Millisecond // how often the supervisor is told what pools do
+	signalsQueued   = 8                      // that have not been obeyed yet
 
 	suggestEditsMax = 2 // between a word and what it is taken for
 

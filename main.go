@@ -33,11 +33,16 @@ func Main(app App) {
 			os.Exit(workerMain(&app, args[1:]))
 		}
 	}
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1)
 	c := &cli{app: &app, stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(),
-		signals: signals, started: time.Now()}
+		signals: takeSignals, started: time.Now()}
 	os.Exit(c.run(context.Background(), args))
+}
+
+// takeSignals is where an instance gets its signals from. Every other command leaves them to end it.
+func takeSignals() <-chan os.Signal {
+	ch := make(chan os.Signal, signalsQueued)
+	signal.Notify(ch, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1)
+	return ch
 }
 
 // Run is Main without signals, for tests and for programs with a command line of their own: args are
@@ -77,7 +82,7 @@ type cli struct {
 	stdout  io.Writer
 	stderr  io.Writer
 	environ []string
-	signals <-chan os.Signal // nil: none are taken
+	signals func() <-chan os.Signal // nil: none are taken
 	started time.Time
 }
 

@@ -73,21 +73,13 @@ func (p *Pool) Drain(ctx context.Context) error {
 	return p.pool.Stop(ctx)
 }
 
-// Scale changes the number of workers; from then on load does not.
+// Scale makes the pool have so many workers, between the bounds of its Scale if it has any; there load
+// goes on from that number.
 func (p *Pool) Scale(ctx context.Context, workers int) error {
 	if p.pool == nil {
 		return ErrNotStarted
 	}
-	if workers < 1 {
-		return fmt.Errorf("weir: pool %s: scale to %d: want at least 1", p.config.Name, workers)
-	}
-	c := p.config
-	c.Workers, c.Scale = workers, supervisor.Scaling{}
-	if err := p.pool.Apply(ctx, c); err != nil {
-		return err
-	}
-	p.config = c
-	return nil
+	return p.pool.Scale(ctx, workers)
 }
 
 // attach makes the dispatching half, on the loops of a server that starts.

@@ -137,7 +137,8 @@ func dispatchTimeouts(t config.UpstreamTimeouts) dispatch.Timeouts {
 
 func dispatchEndpoint(e supervisor.Endpoint) dispatch.Endpoint {
 	return dispatch.Endpoint{
-		Network: e.Network, Address: e.Address, Concurrency: e.Concurrency, SlowStart: e.SlowStart,
+		Network: e.Network, Address: e.Address, Concurrency: e.Concurrency, Mux: e.Mux,
+		SlowStart: e.SlowStart,
 	}
 }
 

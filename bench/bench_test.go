@@ -99,14 +99,16 @@ func TestNewRound(t *testing.T) {
 
 func TestBenchmarkNanos(t *testing.T) {
 	const output = `goos: linux
-BenchmarkRequestParse/430B         	 1000000	       225.5 ns/op	1906.87 MB/s	       0 B/op
-BenchmarkRequestParse/430B-2       	 1000000	       230 ns/op	1906.87 MB/s
-BenchmarkRequestParse/small-2      	 1000000	        30 ns/op
-BenchmarkFasthttpParse-16          	  500000	       374 ns/op
+BenchmarkRequestParse/430B  	 1000000	 2255 ns/op	 190.68 MB/s	 225.5 cpu-ns/op	 0 B/op
+BenchmarkRequestParse/430B-2       	 1000000	       231 ns/op	1906.87 MB/s	       230 cpu-ns/op
+BenchmarkRequestParse/small-2      	 1000000	        30 ns/op	        30 cpu-ns/op
+BenchmarkResponseParse-2           	 1000000	        70 ns/op
+BenchmarkFasthttpParse-16          	  500000	       375 ns/op	       374 cpu-ns/op
 ok  	weir/protocol/http1	3.2s
 `
 	for name, want := range map[string][]float64{"BenchmarkRequestParse/430B": {225.5, 230},
-		"BenchmarkFasthttpParse": {374}, "BenchmarkRequestParse": nil} {
+		"BenchmarkFasthttpParse": {374}, "BenchmarkRequestParse": nil,
+		"BenchmarkResponseParse": nil} {
 		if got := benchmarkNanos(output, name); !slices.Equal(got, want) {
 			t.Errorf("benchmarkNanos(%s) = %v; want %v", name, got, want)
 		}

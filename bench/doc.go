@@ -5,6 +5,7 @@
 //	go run ./bench -scenario keepalive-64,proxy-small -rounds 5 -duration 3s
 //	go run ./bench -subject weir,floor,nginx        fewer subjects
 //	go run ./bench -list                            scenarios and subjects
+//	go run ./bench soak                             10 000 slow clients beside ordinary ones
 //
 // It needs Linux and Go. nginx, HAProxy, h2o and wrk are used where they are installed (apt-get
 // install nginx-light haproxy h2o wrk); what is absent is said and left out, and without wrk the
@@ -42,7 +43,15 @@
 // cold-start is the time from exec to the first 200, on all CPUs. weir-demo is the demo with its two
 // workers, and its first 200 comes from a worker.
 //
-// parser is the time to parse one request head of 430 bytes and 9 fields.
+// parser is the CPU time to parse one request head of 430 bytes and 9 fields.
+//
+// # Soak
+//
+// soak holds 10 000 clients in the middle of a request head, each of which sends one more byte every
+// ten seconds, and measures what 64 ordinary connections notice: rounds without and beside the slow
+// clients alternate. It fails when the median p99 beside them is above 1.5 times that without, when a
+// slow client is ended before its time or a request of the others fails, or when a process of Weir's is
+// replaced. At the end the slow clients wait for the header clock, which must end every one.
 //
 // # Fairness
 //

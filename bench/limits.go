@@ -19,4 +19,12 @@ const (
 
 	idleFew, idleMany = 2000, 10000 // connections between which memory per connection is taken
 	idleSpareFiles    = 200         // open files of the bench itself
+
+	slowDefault   = 10000
+	slowMax       = 50000
+	slowByteEvery = 10 * time.Second      // per slow client
+	slowFeedEvery = 10 * time.Millisecond // some of them get a byte
+	slowRoundMax  = 20 * time.Second      // the header clock ends slow clients after 30 s
+	slowClockMax  = 45 * time.Second      // and must have ended all by then
+	slowRatioMax  = 1.5                   // of the others' p99
 )

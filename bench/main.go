@@ -16,6 +16,15 @@ import (
 )
 
 func main() {
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "chaos":
+			os.Exit(mainChaos(os.Args[2:]))
+		case "soak":
+			mainSoak(os.Args[2:])
+			return
+		}
+	}
 	o, err := parseFlags(os.Args[1:])
 	if errors.Is(err, flag.ErrHelp) {
 		os.Exit(0)
@@ -31,6 +40,31 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	err = run(ctx, o)
 	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func mainSoak(args []string) {
+	o, err := parseSoakFlags(args)
+	if errors.Is(err, flag.ErrHelp) {
+		os.Exit(0)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench: soak:", err)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	rounds, err := soak(ctx, o, os.Stdout)
+	stop()
+	if err == nil {
+		var median float64
+		if median, err = verdict(rounds); err == nil {
+			fmt.Printf("p99 beside %d slow clients: %.2f × that without (median), target %.1f\n", o.slow,
+				median, slowRatioMax)
+		}
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -55,12 +56,13 @@ func (b *bench) measureParser(ctx context.Context, sc scenario) (result.Scenario
 	return out, nil
 }
 
-// benchmarkNanos finds the ns/op of one benchmark in the output of go test; a name there may end
+// benchmarkNanos finds the cpu-ns/op of one benchmark in the output of go test; a name there may end
 // in -GOMAXPROCS.
 func benchmarkNanos(output, name string) (nanos []float64) {
 	for line := range strings.Lines(output) {
 		f := strings.Fields(line)
-		if len(f) < 4 || f[3] != "ns/op" {
+		unit := slices.Index(f, "cpu-ns/op")
+		if unit < 2 {
 			continue
 		}
 		got := f[0]
@@ -69,7 +71,7 @@ func benchmarkNanos(output, name string) (nanos []float64) {
 				got = got[:i]
 			}
 		}
-		if ns, err := strconv.ParseFloat(f[2], 64); err == nil && got == name {
+		if ns, err := strconv.ParseFloat(f[unit-1], 64); err == nil && got == name {
 			nanos = append(nanos, ns)
 		}
 	}

@@ -51,7 +51,12 @@ func nginxConfig(b *bench, s setup) string {
 			"    open_file_cache_valid 60s;"
 	case modeProxy:
 		location = "location / {\n      proxy_pass http://worker;\n      proxy_http_version 1.1;\n" +
-			"      proxy_set_header Connection '';\n      proxy_max_temp_file_size 0;\n    }"
+			"      proxy_set_header Connection '';\n      proxy_max_temp_file_size 0;\n"
+		if s.scenario.large { // twice as fast as with the default, 8 of a page
+			location += "      proxy_buffer_size 64k;\n      proxy_buffers 16 64k;\n" +
+				"      proxy_busy_buffers_size 256k;\n"
+		}
+		location += "    }"
 	}
 	return fmt.Sprintf(`%sdaemon off;
 worker_processes 1;
@@ -109,9 +114,13 @@ func haproxyConfig(b *bench, s setup) string {
 		rules = "  default_backend worker\nbackend worker\n  http-reuse always\n  server worker unix@" +
 			b.workerSocket() + "\n"
 	}
+	buffers := ""
+	if s.scenario.large { // 64 KiB as we read; a quarter faster than with the default of 16 KiB
+		buffers = "  tune.bufsize 65536\n"
+	}
 	return fmt.Sprintf(`global
   nbthread 1
-  maxconn 12000
+%s  maxconn 12000
   no strict-limits
 defaults
   mode http
@@ -121,7 +130,7 @@ defaults
   timeout http-keep-alive 1h
 frontend bench
   bind %s backlog 4096
-%s`, s.addr(), rules)
+%s`, buffers, s.addr(), rules)
 }
 
 func findH2O(ctx context.Context, _ *bench) (*subject, error) {

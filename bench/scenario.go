@@ -37,6 +37,7 @@ type scenario struct {
 	conns      int
 	pipeline   int
 	closing    bool
+	large      bool // answers of a megabyte: proxies get buffers to match
 }
 
 var scenarios = []scenario{
@@ -57,7 +58,7 @@ var scenarios = []scenario{
 	{name: "proxy-small", text: "13 bytes from a worker on a Unix socket, 64 connections; front only",
 		mode: modeProxy, path: "/small", conns: 64, pipeline: 1},
 	{name: "proxy-1m", text: "1 MiB from a worker on a Unix socket, 16 connections; front only",
-		mode: modeProxy, path: "/1m", conns: 16, pipeline: 1},
+		mode: modeProxy, path: "/1m", conns: 16, pipeline: 1, large: true},
 	{name: "idle-memory", text: "user memory of an idle keep-alive connection, 2000 to 10000",
 		kind: kindIdle, mode: modeHello, path: "/"},
 	{name: "cold-start", text: "exec to first 200, all CPUs",

@@ -68,13 +68,9 @@ func (c *Conn) failPending() {
 
 // deliver passes on what is unconsumed, then reads; what the handler wrote leaves in one send.
 func (c *Conn) deliver() {
-	if c.flags&flagAgain != 0 {
-		c.flags &^= flagAgain
-		if c.in != nil {
-			c.feed()
-		}
-	}
-	if c.fd >= 0 && c.flags&flagEOF == 0 {
+	if !c.deliverAgain() {
+		c.flags |= flagPending
+	} else if c.fd >= 0 && c.flags&flagEOF == 0 {
 		c.read()
 	}
 	if c.fd < 0 {
@@ -84,6 +80,26 @@ func (c *Conn) deliver() {
 		c.settle()
 	}
 	c.flushOwn()
+}
+
+// deliverAgain goes on with input that came back by RestoreInput and Resume, before anything behind it
+// is read: the end must not overtake it. So the answers to a pipeline leave in one send also where
+// each request took the buffer. False when some is left: c is on the ready list then, or paused.
+func (c *Conn) deliverAgain() (done bool) {
+	for range againsPerTurn {
+		switch {
+		case c.fd < 0 || c.flags&flagAgain == 0:
+			return true
+		case c.in == nil:
+			c.flags &^= flagAgain
+			return true
+		case c.flags&flagPaused != 0:
+			return false
+		}
+		c.flags &^= flagAgain
+		c.feed()
+	}
+	return c.fd < 0 || c.flags&flagAgain == 0
 }
 
 // read receives until the kernel has no more, the budget is spent, or the handler pauses.
@@ -114,6 +130,10 @@ func (c *Conn) read() {
 			return
 		}
 		c.received(b[:n])
+		if !c.deliverAgain() {
+			c.flags |= flagPending
+			return
+		}
 		if c.fd < 0 {
 			return
 		}
@@ -156,6 +176,11 @@ func (c *Conn) readInto() []byte {
 	}
 	if int(in.class) >= inClass && c.flags&flagGrow == 0 {
 		c.flags |= flagPending // full and no more wanted: Resume will bring us back
+		return nil
+	}
+	if l.over(c) { // a head that goes on and on is memory, too
+		c.flags |= flagPending
+		l.starve(c)
 		return nil
 	}
 	c.flags &^= flagGrow

@@ -6,7 +6,9 @@ import "time"
 const (
 	eventsMax       = 512       // kernel events taken per wait
 	acceptsPerTurn  = 64        // per listener
+	acceptStreak    = 8         // turns in a row that double what a listener accepts per turn
 	readBudgetBytes = 256 << 10 // per connection and turn, then the ready list
+	againsPerTurn   = 256       // deliveries of the same input per connection and turn
 	postsPerTurn    = 1024      // posted functions run per turn
 	drainAcceptsMax = 1 << 16   // accepted by Listener.Drain
 	iovecsMax       = 16        // buffers per send

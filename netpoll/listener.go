@@ -20,13 +20,16 @@ type Listener struct {
 	fd       int
 	gen      uint32
 	acceptor Acceptor
-	timer    Timer // runs while accepting is suspended
-	backoff  int64 // ns; doubles with each failure in a row
-	paused   bool  // by Pause
-	armed    bool  // known to the poller
-	noFD     bool  // suspended for want of descriptors
-	queued   bool  // in Config.Conns's queue
-	Tag      any   // the owner's; set before the first OnAccept
+	timer    Timer  // runs while accepting is suspended
+	backoff  int64  // ns; doubles with each failure in a row
+	paused   bool   // by Pause
+	armed    bool   // known to the poller
+	noFD     bool   // suspended for want of descriptors
+	queued   bool   // in Config.Conns's queue
+	batch    int    // accepted per event; see accept
+	streak   int    // turns in a row in which that many waited
+	turn     uint64 // in which accept ran last
+	Tag      any    // the owner's; set before the first OnAccept
 }
 
 // Listen takes over fd, a non-blocking listening socket, and accepts on it. The descriptor is closed
@@ -37,7 +40,7 @@ func (l *Loop) Listen(fd int, tag any, a Acceptor) (*Listener, error) {
 	if l.stopping.Load() {
 		return nil, fmt.Errorf("netpoll: listen on fd %d: %w", fd, ErrStopped)
 	}
-	ln := &Listener{loop: l, fd: fd, gen: l.nextGen(), acceptor: a, Tag: tag}
+	ln := &Listener{loop: l, fd: fd, gen: l.nextGen(), acceptor: a, batch: 1, Tag: tag}
 	ln.timer.Owner = ln
 	if err := unix.SetNonblock(fd, true); err != nil {
 		return nil, fmt.Errorf("netpoll: listen on fd %d: %w", fd, os.NewSyscallError("fcntl", err))
@@ -55,12 +58,24 @@ func (l *Loop) Listen(fd int, tag any, a Acceptor) (*Listener, error) {
 // Loop is the loop that owns ln.
 func (ln *Listener) Loop() *Loop { return ln.loop }
 
-// accept takes what waits, at most acceptsPerTurn; level-triggered, so the rest comes next turn.
+// accept takes one connection, and more only from a listener that was ready acceptStreak turns in a
+// row: each such streak doubles what it takes, up to acceptsPerTurn, until none waits. The kernel
+// makes socket and file before it looks for a connection, so to find none costs nearly as much as to
+// find one, while the poller, which is level-triggered here, tells for nothing that more wait.
 func (ln *Listener) accept() {
-	for range acceptsPerTurn {
+	turn := ln.loop.counters.Turns
+	if turn != ln.turn+1 {
+		ln.streak = 0
+	}
+	ln.turn = turn
+	for range ln.batch {
 		if ln.paused || ln.acceptOne(false) != acceptOK {
+			ln.batch, ln.streak = 1, 0
 			return
 		}
+	}
+	if ln.streak++; ln.streak == acceptStreak {
+		ln.batch, ln.streak = min(2*ln.batch, acceptsPerTurn), 0
 	}
 }
 
@@ -246,21 +261,28 @@ func (ln *Listener) Drain() {
 	ln.Close()
 }
 
-// Close stops listening here and closes this descriptor. It is removed from the poller first, because
-// others may hold the same description.
+// Close stops listening here and closes this descriptor.
 func (ln *Listener) Close() {
+	if fd := ln.Release(); fd >= 0 {
+		sysClose(fd)
+	}
+}
+
+// Release stops listening here and gives the descriptor back to the caller, -1 once closed. It is
+// removed from the poller first, because others may hold the same description.
+func (ln *Listener) Release() (fd int) {
 	l := ln.loop
 	if ln.fd < 0 {
-		return
+		return -1
 	}
 	ln.disarm()
 	l.Cancel(&ln.timer)
-	sysClose(ln.fd)
-	ln.fd = -1
+	fd, ln.fd = ln.fd, -1
 	for i, other := range l.listeners {
 		if other == ln {
 			l.listeners = append(l.listeners[:i], l.listeners[i+1:]...)
-			return
+			break
 		}
 	}
+	return fd
 }

@@ -76,6 +76,50 @@ func TestAcceptedSocketsHaveNoDelay(t *testing.T) {
 	}
 }
 
+// TestAcceptBatch: one connection per turn, and more only while a backlog is proven.
+func TestAcceptBatch(t *testing.T) {
+	h := newHandLoop(t, Config{})
+	ln, addr := h.acceptEcho()
+	wantTurn := func(what string, want uint64) {
+		t.Helper()
+		before := h.Totals().Accepted
+		h.step()
+		if got := h.Totals().Accepted - before; got != want {
+			t.Fatalf("%s: %d accepted in a turn, want %d", what, got, want)
+		}
+	}
+	for range 2 * acceptStreak {
+		dialTCP(t, addr)
+		wantTurn("now and then", 1)
+		if wantTurn("pause", 0); ln.batch != 1 {
+			t.Fatalf("batch = %d without a backlog, want 1", ln.batch)
+		}
+	}
+	for range 120 {
+		dialTCP(t, addr)
+	}
+	for _, batch := range []uint64{1, 2, 4, 8} {
+		for range acceptStreak {
+			wantTurn("backlog", batch)
+		}
+	}
+	dialTCP(t, addr)
+	wantTurn("its end", 1)
+	dialTCP(t, addr)
+	dialTCP(t, addr)
+	wantTurn("calm again", 1)
+	wantTurn("calm again", 1)
+	ln.batch, ln.streak = acceptsPerTurn, acceptStreak-1
+	for range acceptsPerTurn + 1 {
+		dialTCP(t, addr)
+	}
+	wantTurn("at most", acceptsPerTurn)
+	if ln.batch != acceptsPerTurn {
+		t.Fatalf("batch = %d, want %d", ln.batch, acceptsPerTurn)
+	}
+	wantTurn("the rest", 1)
+}
+
 // At the cap clients wait, and one is let in as soon as a connection closes: no timer is passed.
 func TestCap(t *testing.T) {
 	limit := NewCap(3)

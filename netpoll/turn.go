@@ -66,6 +66,7 @@ func (l *Loop) runReady() {
 		case c.fd < 0:
 		case c.flags&flagPaused != 0:
 			c.tellHangup()
+		case c.flags&(flagAgain|flagPending) == 0: // its own event went on with it
 		default:
 			c.deliver()
 		}

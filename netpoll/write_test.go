@@ -300,3 +300,58 @@ func TestReadsWaitForMemory(t *testing.T) {
 	})
 	s.want(t, "data hello")
 }
+
+// hoarder consumes nothing and wants ever more in one piece, as the head of a slow client does.
+type hoarder struct {
+	idle
+	most int
+}
+
+func (s *hoarder) OnData(c *Conn, b []byte) int {
+	s.most = max(s.most, len(b))
+	c.Grow()
+	return 0
+}
+
+// Inbound buffers that grow are within the bound, too; a connection that waits to grow goes on when
+// others have given theirs back.
+func TestGrowthWaitsForMemory(t *testing.T) {
+	const bound = 1 << 20
+	h := newHandLoop(t, Config{BufferBytes: bound})
+	handlers := make([]*hoarder, 60)
+	conns := make([]*Conn, len(handlers))
+	peers := make([]int, len(handlers))
+	piece := make([]byte, 8<<10)
+	for i := range conns {
+		handlers[i] = &hoarder{}
+		conns[i], peers[i] = h.pair(handlers[i])
+	}
+	for range 8 { // all have a buffer before any needs a larger one
+		for _, peer := range peers {
+			send(t, peer, string(piece))
+		}
+		h.step()
+		h.step()
+	}
+	if used, most := h.BuffersUsed(), bound+bound/8+classBytes[3]; used > most {
+		t.Fatalf("%d bytes in buffers, want at most %d", used, most)
+	}
+	if h.Totals().BufferWaits == 0 {
+		t.Fatal("BufferWaits = 0")
+	}
+	last := -1
+	for i, s := range handlers {
+		if s.most < 64<<10 {
+			last = i
+		}
+	}
+	if last < 0 {
+		t.Fatal("nothing waits")
+	}
+	for i, c := range conns {
+		if i != last {
+			c.Close()
+		}
+	}
+	h.until("the rest, in one piece", func() bool { return handlers[last].most == 64<<10 })
+}

@@ -129,14 +129,16 @@ func TestFromHTTPStatuses(t *testing.T) {
 }
 
 func TestFromHTTPAbort(t *testing.T) {
-	x := pipelinetest.Get(t, "/", "")
-	x.Run(pipeline.FromHTTP(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.(http.Flusher).Flush()
-		panic(http.ErrAbortHandler)
-	})))
-	if !x.Aborted || x.Panic != nil {
-		t.Errorf("aborted %v, panic %v; want a cut without a report", x.Aborted, x.Panic)
-	}
+	both(t, func(t *testing.T, wrap func(pipeline.Handler) pipeline.Handler) {
+		x := pipelinetest.Get(t, "/", "")
+		x.Run(wrap(pipeline.FromHTTP(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}))))
+		if !x.Aborted || x.Panic != nil {
+			t.Errorf("aborted %v, panic %v; want a cut without a report", x.Aborted, x.Panic)
+		}
+	})
 }
 
 func TestInlineBodyTooLarge(t *testing.T) {

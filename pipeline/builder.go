@@ -14,19 +14,21 @@ import (
 //	handler, err := b.Run(pipeline.NotFoundHandler).Build()
 //
 // The chain is composed once, by Build; a request makes no closure. A branch function is called at
-// once, to fill the branch. systems.md rows M1 to M5.
+// once, to fill the branch. systems.md rows M1 to M6.
 type Builder struct {
-	items []item
-	run   Handler // the terminal, nil before Run
-	at    string  // where this chain is, for messages: "" or `Map("/shop")`
-	errs  []error
+	items  []item
+	shorts []shortCircuit
+	run    Handler // the terminal, nil before Run
+	at     string  // where this chain is, for messages: "" or `Map("/shop")`
+	errs   []error
 }
 
 // item is one step of a chain: a Middleware, or what makes one of a branch.
 type item struct {
-	use    Middleware
-	prefix string // of a Map
-	always bool   // nothing passes it
+	use     Middleware
+	prefix  string // of a Map
+	guarded bool   // a Map with middleware in its branch
+	always  bool   // nothing passes it
 }
 
 // New returns an empty chain.
@@ -101,7 +103,8 @@ func (b *Builder) Map(prefix string, fill func(b *Builder)) *Builder {
 	if prefix == "/" {
 		cut = ""
 	}
-	b.append(what, item{prefix: prefix, always: prefix == "/", use: func(next Handler) Handler {
+	it := item{prefix: prefix, always: prefix == "/", guarded: len(branch.items) > 0}
+	it.use = func(next Handler) Handler {
 		inside := branch.compose(nil)
 		return func(c *Context) {
 			if n := cutPrefix(c.Path(), cut); n >= 0 {
@@ -111,7 +114,8 @@ func (b *Builder) Map(prefix string, fill func(b *Builder)) *Builder {
 			}
 			next(c)
 		}
-	}})
+	}
+	b.append(what, it)
 	return b
 }
 
@@ -129,6 +133,7 @@ func (b *Builder) Run(h Handler) *Builder {
 // Build composes the chain. Its errors, all at once: no Run, something behind a Run or behind
 // Map("/"), a Map that an earlier one shadows, nil functions, malformed prefixes; in branches, too.
 func (b *Builder) Build() (Handler, error) {
+	b.guardedShorts()
 	errs := b.errs
 	if b.run == nil && !b.closed() && len(errs) == 0 {
 		errs = append(errs, errors.New("pipeline: chain without Run: "+
@@ -155,7 +160,7 @@ func (b *Builder) compose(next Handler) Handler {
 			panic("pipeline: a Middleware returned no Handler")
 		}
 	}
-	return h
+	return b.shortened(h)
 }
 
 // branch fills a chain of its own and takes its errors over.
@@ -169,6 +174,7 @@ func (b *Builder) branch(what string, fill func(b *Builder)) *Builder {
 		return branch
 	}
 	fill(branch)
+	branch.guardedShorts()
 	b.errs = append(b.errs, branch.errs...)
 	return branch
 }

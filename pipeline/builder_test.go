@@ -30,7 +30,7 @@ func stop(pipeline.Handler) pipeline.Handler { return say("stop") }
 
 func isPost(c *pipeline.Context) bool { return c.Method() == "POST" }
 
-// TestChain has rows M1 to M5 and M10 of systems.md.
+// TestChain has rows M1 to M6 and M10 of systems.md.
 func TestChain(t *testing.T) {
 	for _, tc := range []struct {
 		desc   string
@@ -100,6 +100,33 @@ func TestChain(t *testing.T) {
 				b.Map("/a", func(b *pipeline.Builder) { b.Run(say("in")) })
 			}).Run(say("out"))
 		}, "POST /b", 200, "out(|/b)"},
+		{"M6 before what came earlier", func(b *pipeline.Builder) {
+			b.Use(mark("a")).ShortCircuit("/up", say("short")).Run(say("out"))
+		}, "/up", 200, "short(|/up)"},
+		{"M6 behind Run", func(b *pipeline.Builder) {
+			b.Use(mark("a")).Run(say("out")).ShortCircuit("/up", say("short"))
+		}, "/up", 200, "short(|/up)"},
+		{"M6 that path only", func(b *pipeline.Builder) {
+			b.Use(mark("a")).ShortCircuit("/up", say("short")).Run(say("out"))
+		}, "/up/x", 200, "a>out(|/up/x)<a"},
+		{"M6 status", func(b *pipeline.Builder) {
+			b.Use(mark("a")).MapShortCircuit(204, "/x", "/favicon.ico").Run(say("out"))
+		}, "/favicon.ico", 204, ""},
+		{"M6 status of failure, below a prefix", func(b *pipeline.Builder) {
+			b.Use(mark("a")).MapShortCircuit(404, "/x").Run(say("out"))
+		}, "/x/y", 404, "404 Not Found\nrequest id: id\n"},
+		{"M6 segment boundary", func(b *pipeline.Builder) {
+			b.Use(mark("a")).MapShortCircuit(404, "/x").Run(say("out"))
+		}, "/xy", 200, "a>out(|/xy)<a"},
+		{"M6 in a branch", func(b *pipeline.Builder) {
+			b.Use(mark("a")).Map("/m", func(b *pipeline.Builder) {
+				b.Use(mark("m")).ShortCircuit("/up", say("short")).Run(say("in"))
+			}).Run(say("out"))
+		}, "/m/up", 200, "a>short(/m|/up)<a"},
+		{"M6 beside a map with middleware", func(b *pipeline.Builder) {
+			b.Map("/m", func(b *pipeline.Builder) { b.Use(mark("m")).Run(say("in")) })
+			b.ShortCircuit("/mm", say("short")).Run(say("out"))
+		}, "/mm", 200, "short(|/mm)"},
 		{"M10 end of chain", func(b *pipeline.Builder) {
 			b.Map("/a", func(b *pipeline.Builder) { b.Run(say("in")) }).Run(pipeline.NotFoundHandler)
 		}, "/b", 404, "404 Not Found\nrequest id: id\n"},
@@ -165,6 +192,28 @@ func TestBuildErrors(t *testing.T) {
 			"want a prefix like"},
 		{"prefix with slash at the end", func(b *pipeline.Builder) { b.Map("/a/", run).Run(say("x")) },
 			"want a prefix like"},
+		{"M6 round the middleware of a map", func(b *pipeline.Builder) {
+			b.Map("/a", func(b *pipeline.Builder) { b.Use(mark("a")).Run(say("x")) })
+			b.ShortCircuit("/a/b", say("y")).Run(say("x"))
+		}, `short circuit of /a/b goes round the middleware of Map("/a")`},
+		{"M6 above a map with middleware", func(b *pipeline.Builder) {
+			b.MapShortCircuit(404, "/a")
+			b.Map("/a/b", func(b *pipeline.Builder) { b.Use(mark("a")).Run(say("x")) }).Run(say("x"))
+		}, `short circuit of /a goes round the middleware of Map("/a/b")`},
+		{"M6 in a branch, round a map of it", func(b *pipeline.Builder) {
+			b.Map("/m", func(b *pipeline.Builder) {
+				b.Map("/a", func(b *pipeline.Builder) { b.Use(mark("a")).Run(say("x")) })
+				b.ShortCircuit("/a", say("y")).Run(say("x"))
+			}).Run(say("x"))
+		}, `in Map("/m"): short circuit of /a goes round the middleware of Map("/a")`},
+		{"M6 twice", func(b *pipeline.Builder) {
+			b.MapShortCircuit(404, "/a").ShortCircuit("/a/b", say("y")).Run(say("x"))
+		}, `ShortCircuit("/a/b") is unreachable: /a is short-circuited before`},
+		{"M6 no path", func(b *pipeline.Builder) { b.MapShortCircuit(404, "a").Run(say("x")) }, "want a path like"},
+		{"M6 no status", func(b *pipeline.Builder) { b.MapShortCircuit(100, "/a").Run(say("x")) },
+			"want a status"},
+		{"M6 nil handler", func(b *pipeline.Builder) { b.ShortCircuit("/a", nil).Run(say("x")) },
+			"without a handler"},
 		{"nil middleware", func(b *pipeline.Builder) { b.Use(nil).Run(say("x")) }, "Use(nil)"},
 		{"nil handler", func(b *pipeline.Builder) { b.Run(nil) }, "Run(nil)"},
 		{"nil predicate", func(b *pipeline.Builder) { b.MapWhen(nil, run).Run(say("x")) },

@@ -70,6 +70,7 @@ type Context struct {
 	page     ErrorPage
 	src      Source
 	stream   func(dst []byte) (int, error)
+	later    bool // pumpNow is posted
 	file     fileBody
 	blocking Handler          // to be run by the pool once the chain has returned
 	run      *run             // not nil while a Blocking handler owns the Context

@@ -24,9 +24,24 @@ func FromHTTP(h http.Handler) Handler {
 			return
 		}
 		w := &responseWriter{c: c, header: make(http.Header)}
+		if c.run == nil { // else run.exit sees to it
+			defer abortQuietly(c)
+		}
 		h.ServeHTTP(w, r)
 		w.end()
 	})
+}
+
+// abortQuietly makes Abort of http.ErrAbortHandler, net/http's way to give up without a report. Other
+// panics go on.
+func abortQuietly(c *Context) {
+	switch v := recover(); v {
+	case nil:
+	case http.ErrAbortHandler:
+		c.Abort(http.StatusInternalServerError, HandlerError)
+	default:
+		panic(v)
+	}
 }
 
 // httpRequest is c as a request of net/http. It copies what it takes: handlers keep requests.

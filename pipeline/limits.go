@@ -3,9 +3,10 @@ package pipeline
 // Maxima of this package. Each is per exchange; what one exchange can hold in user memory is their
 // sum: the response buffer, the fields, the runs' two queues and the stream buffer.
 const (
-	bufferedBodyMax = 16 << 10 // bytes of body kept so that a small response gets Content-Length
-	streamChunk     = 16 << 10 // bytes asked of Stream's next at a time
-	streamIdleMax   = 16       // calls of next in a row that may return (0, nil)
+	bufferedBodyMax = 16 << 10  // bytes of body kept so that a small response gets Content-Length
+	streamChunk     = 16 << 10  // bytes asked of Stream's next at a time
+	pumpMax         = 256 << 10 // bytes a loop takes from Stream's next before it sees to others
+	streamIdleMax   = 16        // calls of next in a row that may return (0, nil)
 
 	fieldsMax     = 256      // response fields, and trailers
 	fieldBytesMax = 64 << 10 // bytes of names and values of one Fields, dead ones included

@@ -269,6 +269,35 @@ func TestStreamWaits(t *testing.T) {
 	}
 }
 
+// TestStreamYields: a stream to a client that always has room goes on in pieces, so that its loop sees
+// to others in between.
+func TestStreamYields(t *testing.T) {
+	const size = 4 << 20
+	x := pipelinetest.Get(t, "/", "")
+	x.High = 2 * size
+	left := size
+	x.Serve(func(c *pipeline.Context) {
+		c.Stream(200, func(dst []byte) (int, error) {
+			n := min(len(dst), left)
+			if left -= n; left == 0 {
+				return n, io.EOF
+			}
+			return n, nil
+		})
+	})
+	turns := 0
+	for ; !x.Ended && turns < size; turns++ {
+		before := left
+		x.Turn()
+		if n := before - left; n > 300<<10 {
+			t.Fatalf("%d bytes in one turn; want at most 300 KiB", n)
+		}
+	}
+	if len(x.Body) != size || turns < 10 {
+		t.Errorf("%d bytes in %d turns; want %d in 10 or more", len(x.Body), turns, size)
+	}
+}
+
 func TestStreamErrors(t *testing.T) {
 	for desc, next := range map[string]func([]byte) (int, error){
 		"error":       func([]byte) (int, error) { return 0, io.ErrUnexpectedEOF },

@@ -19,15 +19,22 @@ func (c *Context) Stream(status int, next func(dst []byte) (n int, err error)) {
 	}
 }
 
-// pump pulls the stream while the client has room. On the loop.
+// pump pulls the stream while the client has room. On the loop, which has other clients: what one that
+// keeps up with us gets at a time is bounded.
 func (c *Context) pump() {
 	c.hold()
 	if c.phase == phaseOpen && c.startBuffered() != nil {
 		return
 	}
 	chunk := c.chunk()
+	left := pumpMax
 	for idle := 0; c.room && c.stream != nil && c.phase == phaseStarted; {
+		if left <= 0 {
+			c.pumpLater()
+			return
+		}
 		n, err := c.stream(chunk)
+		left -= n
 		idle++
 		if n > 0 {
 			idle = 0
@@ -49,6 +56,19 @@ func (c *Context) pump() {
 			c.Abort(500, HandlerError)
 		}
 	}
+}
+
+// pumpLater goes on with the stream when others have had their turn.
+func (c *Context) pumpLater() {
+	if !c.later {
+		c.later = true
+		c.x.Post(c.gen.Load(), pumpNow) // false: the loop ends, and the exchange with it
+	}
+}
+
+func pumpNow(c *Context) {
+	c.later = false
+	c.deliver(func(*Context) {})
 }
 
 // chunk is a buffer for Stream's next: that of the buffered body, which is not used after the

@@ -27,7 +27,7 @@ func (t *Transport) Begin(x Exchange, r *http1.Request, o Origin, now int64) (er
 	c.status, c.length, c.room = http.StatusOK, LengthUnknown, true
 	raw := r.Path()
 	c.target = view(raw)
-	if len(raw) == 0 || raw[0] != '/' || http1.PlainPath(raw) {
+	if len(raw) == 0 || raw[0] != '/' || r.PathPlain() {
 		return nil // "*", CONNECT, or nothing to decode
 	}
 	if c.pathBuf, err = http1.DecodePath(c.pathBuf[:0], raw); err == nil {
@@ -139,7 +139,7 @@ func (c *Context) reset() {
 	c.x, c.r, c.origin = nil, nil, Origin{}
 	c.target, c.base, c.id = "", 0, ""
 	c.phase, c.close, c.held, c.async = phaseOpen, false, false, false
-	c.entered, c.inline = false, false
+	c.entered, c.inline, c.later = false, false, false
 	c.reason, c.written = ReasonNone, 0
 	c.trailers.Reset()
 	c.fields.Reset()

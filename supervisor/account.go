@@ -13,7 +13,9 @@ import (
 type account struct {
 	uid, gid int
 	groups   []int
-	switched bool // differs from the supervisor's own: the spawn helper must change to it
+	home     string // "": unknown
+	name     string // "": unknown
+	switched bool   // differs from the supervisor's own: the spawn helper must change to it
 }
 
 // ownAccount is the supervisor's.
@@ -35,6 +37,7 @@ func lookupAccount(spec string) (account, error) {
 	case err == nil:
 		a.uid, _ = strconv.Atoi(u.Uid) // POSIX systems have numbers
 		a.gid, _ = strconv.Atoi(u.Gid)
+		a.name, a.home = u.Username, u.HomeDir
 		a.groups = groupsOf(u)
 	case numErr == nil && uid >= 0: // a number without an entry, as in containers
 		a.uid, a.gid = uid, uid
@@ -56,6 +59,35 @@ func lookupAccount(spec string) (account, error) {
 		}
 	}
 	return a, nil
+}
+
+// workerAccount is lookupAccount without supplementary groups: what a pool's user may besides, its
+// workers may not.
+func workerAccount(spec string) (account, error) {
+	a, err := lookupAccount(spec)
+	if a.switched {
+		a.groups = []int{a.gid}
+	}
+	return a, err
+}
+
+// identity is environ with what tells a program who it is: the account's, not the supervisor's.
+func (a *account) identity(environ []string) []string {
+	if !a.switched || a.name == "" {
+		return environ
+	}
+	own := map[string]string{"HOME": a.home, "USER": a.name, "LOGNAME": a.name}
+	list := make([]string, 0, len(environ)+len(own))
+	for _, kv := range environ {
+		name, _, _ := strings.Cut(kv, "=")
+		if _, ok := own[name]; !ok {
+			list = append(list, kv)
+		}
+	}
+	for name, value := range own {
+		list = append(list, name+"="+value)
+	}
+	return list
 }
 
 func groupsOf(u *user.User) []int {

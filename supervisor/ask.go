@@ -33,6 +33,9 @@ func warmupWithDefaults(w []config.Warmup) []config.Warmup {
 	return w
 }
 
+// asks reports that workers are sent requests before fronts may.
+func (c *PoolConfig) asks() bool { return c.Ready.Probe.HTTP != "" || len(c.Warmup) > 0 }
+
 // invalidPath is a path to ask for that does not begin with /; "" if there is none.
 func (c *PoolConfig) invalidPath() string {
 	if p := c.Ready.Probe.HTTP; p != "" && !strings.HasPrefix(p, "/") {

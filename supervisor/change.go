@@ -5,28 +5,25 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"weir/supervisor/config"
 )
 
 // recycle marks the slots of worker n, or of all workers for 0, and returns what waits for the end of
 // those that are there now.
-func (p *Pool) recycle(reason string, n uint64, now time.Time) *waiter {
-	old := map[uint64]bool{}
-	for _, s := range p.slots {
-		if w := s.cur.w; w != nil && (n == 0 || w.ref.N == n) {
-			s.stale = reason
-			old[w.ref.N] = true
-		}
-	}
-	switch {
-	case p.want != PoolRunning:
+func (p *Pool) recycle(o order, n uint64, now time.Time) *waiter {
+	if p.want != PoolRunning {
 		return refusal(fmt.Errorf("supervisor: pool %s: recycle: %w", p.name, ErrPoolStopped))
-	case n != 0 && len(old) == 0:
+	}
+	if n == 0 {
+		p.beginRoll(o)
+	}
+	old, r := p.mark(o, n), p.rec.roll
+	if n != 0 && len(old) == 0 {
 		return refusal(fmt.Errorf("supervisor: pool %s: worker %d: %w", p.name, n, ErrNoWorker))
 	}
 	p.maintain(now)
-	return &waiter{rep: true, fail: p.changeFailed, done: func() bool { return p.noneOf(old) }}
+	return &waiter{rep: true, fail: p.changeFailed, done: func() bool {
+		return p.noneOf(old) && (n != 0 || p.rec.roll != r)
+	}}
 }
 
 // refusal is a waiter that gets err at once.
@@ -54,18 +51,21 @@ func (p *Pool) changeFailed() error {
 
 // replacementFailed tells those who wait. A recycle is called off: the old worker is good. A change of
 // configuration goes on, with the seat's back-off.
-func (p *Pool) replacementFailed(w *worker, s *slot) {
+func (p *Pool) replacementFailed(w *worker, s *slot, now time.Time) {
 	if w.asked {
 		return
 	}
-	if !s.keep {
-		for _, t := range p.slots {
-			if !t.keep {
-				t.stale = ""
-			}
-		}
+	err := p.replacementError(w)
+	if p.rec.roll != nil {
+		p.rollBack(err, now)
+	} else if !s.keep {
+		p.calledOff(max(s.cause, s.vacated), err, now)
 	}
-	err := fmt.Errorf("supervisor: pool %s: replacement: %w", p.name, w.failure())
+	p.tellFailure(err)
+}
+
+// tellFailure tells err those who wait for replacements.
+func (p *Pool) tellFailure(err error) {
 	p.waiters = slices.DeleteFunc(p.waiters, func(x *waiter) bool {
 		if x.rep {
 			x.ch <- err
@@ -79,15 +79,21 @@ func (p *Pool) apply(c PoolConfig, now time.Time) *waiter {
 	d := c.withDefaults()
 	old := p.conf
 	p.conf = &d
+	if d.Sidecar.Is {
+		return p.applySidecar(old, now)
+	}
+	p.rec.pin, p.rec.fails, p.rec.notBefore = nil, 0, time.Time{}
+	p.unscale(old)
 	before := p.target
 	if p.want != PoolRunning {
 		return &waiter{done: func() bool { return true }, fail: func() error { return nil }}
 	}
 	gone := map[uint64]bool{}
 	if !d.sameWorker(old) {
+		p.rec.roll, p.rec.pending = nil, order{}
 		for _, s := range p.slots {
 			if s.cur.w != nil {
-				s.stale, s.keep = "configuration changed", true
+				s.stale, s.cause, s.keep = "configuration changed", causeConfig, true
 				gone[s.cur.w.ref.N] = true
 			}
 			if s.next.w != nil { // already of the past
@@ -120,31 +126,31 @@ func (p *Pool) filled() bool {
 
 // Remove stops the pool and forgets it. See Stop for ctx.
 func (p *Pool) Remove(ctx context.Context) error {
-	return p.wait(ctx, func(now time.Time) *waiter {
-		p.removed = true
-		p.event(evPoolStop, now)
-		p.settle(now)
-		if p.state == PoolStopped {
-			p.closed()
-		}
-		return p.emptyWaiter()
-	}, p.killAll)
+	return p.wait(ctx, p.beginRemove, p.killAll)
 }
 
-// manual reports start: manual.
-func (p *Pool) manual() (manual bool) {
-	p.ps.call(func(time.Time) { manual = p.conf.Start == config.StartManual })
-	return manual
+func (p *Pool) beginRemove(now time.Time) *waiter {
+	p.removed = true
+	p.event(evPoolStop, now)
+	p.settle(now)
+	if p.state == PoolStopped {
+		p.closed()
+	}
+	return p.emptyWaiter()
 }
 
 // settle is what follows every event: slots are maintained, an emptied pool is closed, waiters told.
 func (p *Pool) settle(now time.Time) {
 	p.maintain(now)
-	if p.state == PoolStarting && p.want == PoolRunning && p.rests() {
+	if p.state == PoolStarting && p.dormant() {
 		p.event(evPoolRest, now)
 	}
-	if p.want == PoolStopped && p.state != PoolStopped && len(p.workers) == 0 {
-		p.event(evPoolEmpty, now)
+	if p.want != PoolRunning && p.state != p.want && len(p.workers) == 0 {
+		e := evPoolEmpty
+		if p.want == PoolDisabled {
+			e = evPoolVacant
+		}
+		p.event(e, now)
 	}
 	p.waiters = slices.DeleteFunc(p.waiters, func(w *waiter) bool {
 		if w.done() {
@@ -176,24 +182,26 @@ func (p *Pool) advance(now time.Time) {
 	if f := &p.fleet; !f.lookAt.IsZero() && !now.Before(f.lookAt) {
 		p.rescale(now)
 	}
+	p.review(now)
 	p.settle(now)
 }
 
 // next is when the pool must be looked at again; zero for never.
 func (p *Pool) next() time.Time {
-	at := p.probeAt
+	at := earlier(p.probeAt, p.rec.next)
 	for _, w := range p.workers {
 		at = earlier(at, w.next())
 	}
-	if p.want != PoolRunning || p.state == PoolFailed {
+	if p.paused() {
 		return at
 	}
 	at = earlier(earlier(at, p.fleet.lookAt), p.fleet.idleAt)
 	for _, s := range p.slots {
-		if s.cur.w == nil && !p.ps.starts.waits(&s.cur) {
+		// What is due already waits for something else than a clock.
+		if s.cur.w == nil && s.cur.at.After(p.rec.turned) {
 			at = earlier(at, s.cur.at)
 		}
-		if s.stale != "" && s.next.w == nil && !p.ps.starts.waits(&s.next) {
+		if s.stale != "" && s.next.w == nil && s.next.at.After(p.rec.turned) {
 			at = earlier(at, s.next.at)
 		}
 	}

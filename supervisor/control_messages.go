@@ -16,6 +16,7 @@ const (
 	kindDrainW    = "drain-wkr" // workerBody; answered by kindDrained
 	kindFail      = "fail-wkr"  // eventBody; answered by kindHung
 	kindGone      = "gone"      // workerBody
+	kindSync      = "sync"      // syncBody; answered by kindSynced when all before it is in force
 	kindStatusAsk = "status?"   // answered by kindStatus
 	kindLogLevel  = "log-level" // textBody
 	kindReopen    = "reopen"    // log files
@@ -32,6 +33,7 @@ const (
 	kindHung       = "hung"
 	kindRefused    = "refused"
 	kindServed     = "served"
+	kindSynced     = "synced" // syncBody
 	kindWaits      = "waits"  // textBody: the pool
 	kindLoad       = "load"   // PoolLoad
 	kindStatus     = "status" // whatever JSON the front reports
@@ -76,6 +78,10 @@ type workerBody struct {
 type eventBody struct {
 	Worker WorkerRef `json:"worker"`
 	Text   string    `json:"text,omitempty"`
+}
+
+type syncBody struct {
+	N uint64 `json:"n"`
 }
 
 type textBody struct {

@@ -20,11 +20,18 @@ type env interface {
 	suspend(w WorkerRef)
 	// resume lets it go on.
 	resume(w WorkerRef)
-	// rss is w's resident memory in bytes; 0 where it is not known.
-	rss(w WorkerRef) uint64
+	// memory is how scarce memory is.
 	memory() memoryView
+	// cpuTime is the processor time that w has used.
+	cpuTime(w WorkerRef) (time.Duration, error)
 	// lines are the last lines of w's output, oldest first.
 	lines(w WorkerRef) []string
+	// measure reads the memory of what ws run, pss with proportional shares: done, on the main loop.
+	measure(ws []WorkerRef, pss bool, done func(memory))
+	// scan looks for files that match: done, on the main loop.
+	scan(patterns []string, done func(fileSet))
+	// spread is a random number in [-1, 1).
+	spread() float64
 	// forget gives back what belongs to w: its directory, its port. Its process is gone.
 	forget(w WorkerRef)
 }
@@ -37,10 +44,12 @@ type event struct {
 	worker   WorkerRef
 	kind     workerEvent
 	pid      int        // evSpawned
+	place    place      // evSpawned
 	endpoint Endpoint   // evReady
 	err      error      // evSpawnFailed
 	text     string     // why: evExamined, evHung, evRefused, evDrain, evKill, evSuspend, evWake
 	exit     ExitStatus // evExited
 	status   *string    // STATUS=, with any kind
+	recycle  *string    // RECYCLE=, with any kind
 	call     func()     // an API call to run on the loop instead
 }

@@ -15,9 +15,15 @@ import (
 type fakeEnv struct {
 	t     time.Time
 	calls []string
-	mem   memoryView
-	size  map[uint64]uint64 // resident bytes by worker
-	slow  time.Duration     // slow start of the last worker put into rotation
+	used  time.Duration // processor time of every worker
+	mem   memory        // what measure finds
+	holds bool          // measure is not done until the test says so
+	held  []func()
+	view  memoryView    // what memory finds
+	slow  time.Duration // slow start of the last worker put into rotation
+	files fileSet       // what scan finds
+	part  float64       // what spread gives
+	place place         // where workers are spawned
 }
 
 func (f *fakeEnv) note(format string, a ...any) { f.calls = append(f.calls, fmt.Sprintf(format, a...)) }
@@ -27,12 +33,24 @@ func (f *fakeEnv) jitter(d time.Duration) time.Duration { return d }
 func (f *fakeEnv) spawn(w WorkerRef, _ *PoolConfig)     { f.note("spawn %d", w.N) }
 func (f *fakeEnv) examine(w WorkerRef)                  { f.note("examine %d", w.N) }
 func (f *fakeEnv) recheck(w WorkerRef, _ Endpoint)      { f.note("recheck %d", w.N) }
+func (f *fakeEnv) spread() float64                      { return f.part }
 func (f *fakeEnv) lines(WorkerRef) []string             { return nil }
 func (f *fakeEnv) suspend(w WorkerRef)                  { f.note("suspend %d", w.N) }
 func (f *fakeEnv) resume(w WorkerRef)                   { f.note("resume %d", w.N) }
-func (f *fakeEnv) rss(w WorkerRef) uint64               { return f.size[w.N] }
-func (f *fakeEnv) memory() memoryView                   { return f.mem }
+func (f *fakeEnv) memory() memoryView                   { return f.view }
 func (f *fakeEnv) forget(w WorkerRef)                   { f.note("forget %d", w.N) }
+func (f *fakeEnv) measure(_ []WorkerRef, _ bool, done func(memory)) {
+	if f.holds {
+		f.held = append(f.held, func() { done(f.mem) })
+		return
+	}
+	done(f.mem)
+}
+func (f *fakeEnv) scan(_ []string, done func(fileSet)) { done(f.files) }
+func (f *fakeEnv) cpuTime(w WorkerRef) (time.Duration, error) {
+	f.note("cpu %d", w.N)
+	return f.used, nil
+}
 func (f *fakeEnv) signal(w WorkerRef, kill bool) {
 	if kill {
 		f.note("SIGKILL %d", w.N)
@@ -64,7 +82,7 @@ type machine struct {
 // newMachine has a pool "shop" with one worker wanted, stopped.
 func newMachine(t *testing.T, change func(*PoolConfig)) *machine {
 	t.Helper()
-	m := &machine{T: t, env: &fakeEnv{t: time.Unix(1e9, 0)}}
+	m := &machine{T: t, env: &fakeEnv{t: time.Unix(1e9, 0), mem: memory{free: -1}}}
 	m.ps = newPools(PoolsOptions{Link: m.env})
 	m.ps.env = m.env
 	c := PoolConfig{Name: "shop", Command: []string{"app"}, Concurrency: 8}
@@ -95,7 +113,7 @@ func (m *machine) happens(n uint64, kind workerEvent) {
 	e := event{worker: WorkerRef{"shop", n}, kind: kind, text: "test"}
 	switch kind {
 	case evSpawned:
-		e.pid = int(1000 + n)
+		e.pid, e.place = int(1000+n), m.env.place
 	case evReady:
 		e.endpoint = Endpoint{Network: "unix", Address: "/s"}
 	case evSpawnFailed:
@@ -262,25 +280,37 @@ var poolSteps = map[PoolState]map[poolEvent]string{
 		evPoolRest:  "stopped",
 		evPoolStart: "starting: available, spawn 1", evPoolStop: "stopped", evPoolUp: "stopped",
 		evPoolDown: "stopped", evPoolRapid: "stopped", evPoolProbe: "stopped",
-		evPoolEmpty: "stopped",
+		evPoolEmpty: "stopped", evPoolDrain: "stopped", evPoolDisable: "disabled: disabled",
+		evPoolVacant: "stopped",
 	},
 	PoolStarting: {
 		evPoolRest:  "running",
 		evPoolStart: "starting", evPoolStop: "starting: stopped, SIGTERM 1", evPoolUp: "running",
 		evPoolDown: "starting", evPoolRapid: "failed: failed", evPoolProbe: "starting",
-		evPoolEmpty: "stopped",
+		evPoolEmpty: "stopped", evPoolDrain: "starting: stopped, SIGTERM 1",
+		evPoolDisable: "starting: disabled, SIGTERM 1", evPoolVacant: "disabled",
 	},
 	PoolRunning: {
 		evPoolRest:  "running",
 		evPoolStart: "running", evPoolStop: "starting: stopped, drain 1", evPoolUp: "running",
 		evPoolDown: "starting", evPoolRapid: "failed: failed", evPoolProbe: "running",
-		evPoolEmpty: "stopped",
+		evPoolEmpty: "stopped", evPoolDrain: "starting: stopped, drain 1",
+		evPoolDisable: "starting: disabled, drain 1", evPoolVacant: "disabled",
 	},
 	PoolFailed: {
 		evPoolRest:  "failed",
 		evPoolStart: "starting: available, spawn 2", evPoolStop: "stopped: stopped",
 		evPoolUp: "running: available, spawn 2", evPoolDown: "failed", evPoolRapid: "failed",
 		evPoolProbe: "failed: spawn 2", evPoolEmpty: "stopped",
+		evPoolDrain: "stopped: stopped", evPoolDisable: "disabled: disabled",
+		evPoolVacant: "disabled",
+	},
+	PoolDisabled: {
+		evPoolRest:  "disabled",
+		evPoolStart: "starting: available, spawn 1", evPoolStop: "stopped: stopped",
+		evPoolUp: "disabled", evPoolDown: "disabled", evPoolRapid: "disabled",
+		evPoolProbe: "disabled", evPoolEmpty: "disabled", evPoolDrain: "disabled",
+		evPoolDisable: "disabled", evPoolVacant: "disabled",
 	},
 }
 
@@ -294,7 +324,7 @@ func TestPoolTable(t *testing.T) {
 			}
 			m := poolIn(t, s)
 			m.p.event(e, m.env.t)
-			if m.p.state != PoolStopped && e != evPoolEmpty {
+			if m.p.state != PoolStopped && e != evPoolEmpty && e != evPoolVacant {
 				m.p.settle(m.env.t)
 			}
 			got := m.p.state.String()
@@ -313,6 +343,12 @@ func poolIn(t *testing.T, s PoolState) *machine {
 	t.Helper()
 	if s == PoolStopped {
 		return newMachine(t, nil)
+	}
+	if s == PoolDisabled {
+		m := newMachine(t, nil)
+		m.p.event(evPoolDisable, m.env.t)
+		m.env.calls = nil
+		return m
 	}
 	m := started(t, func(c *PoolConfig) { c.RapidFail.Failures = 1 })
 	switch s {

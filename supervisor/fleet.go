@@ -16,6 +16,7 @@ type fleet struct {
 	busyAt  time.Time // when anything was last held or completed
 	lookAt  time.Time // when to decide again; zero: at the next report
 	idleAt  time.Time // when the next worker is idle; zero: none will be
+	asked   bool      // memory is being measured for more workers
 	guarded bool      // more workers are needed and memory does not hold them: said
 }
 
@@ -39,12 +40,12 @@ func (p *Pool) setTarget(n int, why string, now time.Time) {
 // sleep on.
 func (p *Pool) retarget(old *PoolConfig, now time.Time) {
 	n := p.target
-	low, high := p.conf.bounds()
+	low, high := p.bounds()
 	if n > 0 || p.conf.Start != config.StartOnDemand {
 		n = min(max(n, low), high)
 	}
 	if p.conf.Start != config.StartOnDemand && old.Start == config.StartOnDemand {
-		n = max(n, p.conf.first())
+		n = max(n, p.first())
 	}
 	p.setTarget(n, "configuration changed", now)
 	for !p.suspends() && p.lastParked() != nil {
@@ -57,7 +58,7 @@ func (p *Pool) wanted() int {
 	if p.want == PoolRunning {
 		return p.target
 	}
-	return p.conf.initial()
+	return p.initial()
 }
 
 // demand makes sure that somebody will take the requests that wait while no worker is in rotation.
@@ -70,19 +71,20 @@ func (p *Pool) demand(now time.Time) {
 		return
 	}
 	if p.target == 0 {
-		p.setTarget(p.conf.first(), "a request waits", now)
+		p.setTarget(p.first(), "a request waits", now)
 	}
 }
 
-// rests reports that no worker is in rotation and none need be: the next request brings one there.
-func (p *Pool) rests() bool {
+// dormant reports that no worker need be in rotation: none is wanted, or what is wanted sleeps. The next
+// request brings one there.
+func (p *Pool) dormant() bool {
 	return p.want == PoolRunning && (p.target == 0 || p.parked() > 0)
 }
 
 // rescale decides about the number of workers from what is known now.
 func (p *Pool) rescale(now time.Time) {
 	p.fleet.lookAt = time.Time{}
-	low, high := p.conf.bounds()
+	low, high := p.bounds()
 	if p.want != PoolRunning || p.state == PoolFailed || p.target == 0 ||
 		low == high && p.parked() == 0 {
 		return
@@ -92,9 +94,7 @@ func (p *Pool) rescale(now time.Time) {
 	case scaleWake:
 		p.wake(p.lastParked(), why, now)
 	case scaleUp:
-		if n := p.affordable(min(p.conf.Scale.Step, high-p.target)); n > 0 {
-			p.setTarget(p.target+n, why, now)
-		}
+		p.grow(why, now)
 	case scaleDown:
 		if s := p.idlest(); s != nil {
 			p.drop(s, why, now)
@@ -109,7 +109,7 @@ func (p *Pool) view(now time.Time) scaleView {
 	v := scaleView{
 		target: p.target, parked: p.parked(), waiting: p.waiting, oldest: p.oldest, keeps: p.suspends(),
 	}
-	v.low, v.high = p.conf.bounds()
+	v.low, v.high = p.bounds()
 	for _, w := range p.workers {
 		if w.state != WorkerReady {
 			continue
@@ -155,27 +155,50 @@ func (p *Pool) planLook(v *scaleView, now time.Time) {
 	}
 }
 
-// affordable is how many of n further workers the available memory holds, each as large as the largest.
-func (p *Pool) affordable(n int) int {
+// grow asks for a step of more workers, once it is known how much memory they may use.
+func (p *Pool) grow(why string, now time.Time) {
+	from := p.target
 	if p.conf.Scale.Memory == config.GuardOff {
-		return n
+		p.setTarget(from+p.step(), why, now)
+		return
 	}
-	var largest uint64
-	for _, w := range p.workers {
-		largest = max(largest, p.ps.env.rss(w.ref))
+	if p.fleet.asked {
+		return
 	}
-	m := p.ps.env.memory()
-	if m.available == 0 {
+	p.fleet.asked = true
+	p.ps.env.measure(p.live(), false, func(m memory) {
+		now := p.ps.env.now()
+		p.fleet.asked = false
+		p.noteUse(m)
+		if p.want != PoolRunning || p.state == PoolFailed || p.target != from {
+			return // it is not what was asked for any more
+		}
+		if n := p.affordable(p.step(), m.free); n > 0 {
+			p.setTarget(from+n, why, now)
+		}
+		p.settle(now)
+	})
+}
+
+// step is how many workers more there may be at a time.
+func (p *Pool) step() int {
+	_, high := p.bounds()
+	return max(0, min(p.conf.Scale.Step, high-p.target))
+}
+
+// affordable is how many of n further workers, each as large as the largest, fit in the free memory.
+func (p *Pool) affordable(n int, free int64) int {
+	if free < 0 {
 		p.ps.warnBlind()
 	}
-	if largest == 0 || m.available == 0 {
+	largest := p.largest()
+	if largest == 0 || free < 0 {
 		return n
 	}
-	fit := int(min(uint64(n), m.available/largest))
+	fit := int(min(int64(n), free/largest))
 	if fit == 0 && !p.fleet.guarded {
 		p.ps.log.Warn("pool not scaled: memory would not hold one more worker", "pool", p.name,
-			"workers", p.target, "available", config.Size(m.available>>20<<20).String(),
-			"largest", config.Size(largest>>10<<10).String())
+			"workers", p.target, "free", sizeText(free), "needs", sizeText(largest))
 	}
 	p.fleet.guarded = fit == 0
 	return fit

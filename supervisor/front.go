@@ -42,6 +42,7 @@ type front struct {
 	known      map[string]struct{} // listeners whose sockets the process holds
 	generation uint64              // of the last configure sent
 	unlistened bool                // it drains and accepts no more
+	synced     uint64              // the last sync that the process has answered
 	killed     string              // why we killed it; "" if we did not
 	startedAt  time.Time
 	readyAt    time.Time
@@ -153,7 +154,7 @@ func (f *front) attach(conn *ControlConn, p *os.Process) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f.state, f.proc, f.queue = frontStarting, p, newControlQueue(conn)
-	f.known, f.pending, f.unlistened = map[string]struct{}{}, nil, false
+	f.known, f.pending, f.unlistened, f.synced = map[string]struct{}{}, nil, false, 0
 	f.readyAt, f.status = time.Time{}, nil
 	f.starts++
 	defer s.notify()
@@ -272,6 +273,13 @@ func (f *front) handle(m *Message) error {
 		return decoded(m, func(b *eventBody) { f.set.events.WorkerRefused(b.Worker, b.Text) })
 	case kindServed:
 		return decoded(m, func(b *eventBody) { f.set.events.WorkerServed(b.Worker) })
+	case kindSynced:
+		return decoded(m, func(b *syncBody) {
+			f.set.mu.Lock()
+			f.synced = b.N
+			f.set.notify()
+			f.set.mu.Unlock()
+		})
 	case kindWaits:
 		return decoded(m, func(b *textBody) { f.set.events.PoolWaits(b.Text) })
 	case kindLoad:
@@ -384,7 +392,11 @@ func (f *front) died(err error) (delay time.Duration, again bool) {
 		s.fail(fmt.Errorf("supervisor: front: ended %d times before it accepted: %s", f.early, f.lastExit))
 		return 0, false
 	}
-	delay = frontBackoff(f.early)
+	waits := f.early
+	if !f.readyAt.IsZero() {
+		waits -= frontUpDeaths // what accepted is likely to do so again
+	}
+	delay = frontBackoff(waits)
 	s.log.Error("front ended; it is replaced", "front", f.slot, "cause", f.lastExit, "delay", delay)
 	return delay, true
 }

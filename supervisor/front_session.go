@@ -167,6 +167,8 @@ func (s *FrontSession) handle(h FrontHandler, m *Message, fds []int) error {
 		return decoded(m, func(b *eventBody) { h.WorkerFail(b.Worker, b.Text) })
 	case kindGone:
 		return decoded(m, func(b *workerBody) { h.WorkerGone(b.Worker) })
+	case kindSync:
+		return decoded(m, func(b *syncBody) { s.queue.put(kindSynced, b) })
 	case kindStatusAsk:
 		h.StatusWanted()
 	case kindLogLevel:

@@ -48,6 +48,7 @@ type frontSet struct {
 	fronts   []*front
 	current  frontConfig
 	lastGen  uint64
+	lastSync uint64
 	pools    map[string]Availability
 	workers  map[WorkerRef]Endpoint         // in rotation
 	draining map[WorkerRef]map[int]struct{} // slots of fronts that have yet to answer
@@ -145,6 +146,30 @@ func (s *frontSet) ready(ctx context.Context) error {
 	return s.await(ctx, func() bool {
 		for _, f := range s.fronts {
 			if f.state != frontUp || len(f.pending) > 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// sync waits until every front that accepts has carried out what it was told so far. One that starts
+// anew meanwhile is told everything before it accepts.
+func (s *frontSet) sync(ctx context.Context) error {
+	s.mu.Lock()
+	s.lastSync++
+	n := s.lastSync
+	asked := map[*front]int{} // and which of its processes
+	for _, f := range s.fronts {
+		if f.queue != nil {
+			asked[f] = f.starts
+			f.queue.put(kindSync, syncBody{n})
+		}
+	}
+	s.mu.Unlock()
+	return s.await(ctx, func() bool {
+		for f, process := range asked {
+			if f.queue != nil && f.starts == process && f.synced < n {
 				return false
 			}
 		}

@@ -188,6 +188,24 @@ func TestFrontBackoff(t *testing.T) {
 	}
 }
 
+// A front that accepted is replaced at once, until that has happened too often in a row.
+func TestFrontDeathAfterAccepting(t *testing.T) {
+	s := &frontSet{log: discardLog(), changed: make(chan struct{})}
+	f := &front{set: s, wasReady: true}
+	for i := range frontUpDeaths + 3 {
+		f.startedAt = time.Now()
+		f.readyAt = f.startedAt
+		got, again := f.died(errors.New("signal: killed"))
+		if want := frontBackoff(i + 1 - frontUpDeaths); got != want || !again {
+			t.Errorf("death %d: wait %s, %v; want %s", i+1, got, again, want)
+		}
+	}
+	f.startedAt, f.readyAt, f.early = time.Now(), time.Time{}, 2
+	if got, _ := f.died(errors.New("exit status 1")); got != frontBackoff(3) {
+		t.Errorf("a death before accepting: wait %s; want %s", got, frontBackoff(3))
+	}
+}
+
 func TestFrontEnv(t *testing.T) {
 	got := frontEnv([]string{"PATH=/bin", "LISTEN_FDS=1", "NOTIFY_SOCKET=/x", "WATCHDOG_USEC=1", "HOME=/"})
 	if want := "PATH=/bin HOME=/"; strings.Join(got, " ") != want {
@@ -326,5 +344,42 @@ func TestCommandNotFoundEndsTheStart(t *testing.T) {
 	in.run()
 	if err := in.join(); !errors.Is(err, ErrCommandNotFound) {
 		t.Errorf("Run() = %v; want %v", err, ErrCommandNotFound)
+	}
+}
+
+// TestSync: it returns when every front has carried out what it was told before, and does not wait for
+// one that has ended.
+func TestSync(t *testing.T) {
+	s, _ := startFronts(t, 2, "")
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for range 3 {
+		if err := s.sync(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.mu.Lock()
+	for _, f := range s.fronts {
+		if f.synced != 3 {
+			t.Errorf("front %d: synced %d; want 3", f.slot, f.synced)
+		}
+	}
+	s.mu.Unlock()
+	pid := s.frontStatuses(ctx)[0].pid
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	soon, stop := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer stop()
+	if err := s.sync(soon); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("sync with a front that stands still: %v; want it to wait", err)
+	}
+	waited := make(chan error)
+	go func() { waited <- s.sync(ctx) }()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-waited; err != nil {
+		t.Errorf("sync with a front that ended: %v", err)
 	}
 }

@@ -9,10 +9,18 @@ import (
 
 // memoryView is how scarce memory is.
 type memoryView struct {
-	total     uint64  // bytes; 0: not known
-	available uint64  // MemAvailable, bytes; 0: not known
+	total     uint64  // of machine or cgroup, bytes; 0: not known
+	available uint64  // of that, bytes
 	stalled   float64 // PSI: percent of the last 10 s in which some task waited for memory
 	psi       bool    // stalled is known
+}
+
+// free is what could still be used, as memory has it.
+func (m *memoryView) free() int64 {
+	if m.total == 0 {
+		return -1
+	}
+	return int64(m.available)
 }
 
 // ladder says by what idle.after is divided while memory is scarce.
@@ -132,7 +140,7 @@ func (p *Pool) mayRetire() bool {
 			return false
 		}
 	}
-	return p.suspends() || p.target > p.conf.floor()
+	return p.suspends() || p.target > p.floor()
 }
 
 // planIdle looks again when a worker is idle, and earlier where memory may become scarce meanwhile.

@@ -149,7 +149,7 @@ func TestSuspendedWorkers(t *testing.T) {
 	m.want("stop", "stopped", "resume 1", "SIGTERM 1")
 
 	m = suspended()
-	w := m.wait(m.p.recycle("test", 0, m.env.t))
+	w := m.wait(m.p.recycle(order{causeCommand, "test"}, 0, m.env.t))
 	m.happens(2, evSpawned)
 	m.env.calls = nil
 	m.happens(2, evReady)
@@ -171,6 +171,61 @@ func TestSuspendedWorkers(t *testing.T) {
 	m.happens(2, evSpawned)
 	m.happens(2, evReady)
 	m.wantResult("a changed number of workers does not wait for those that sleep", w, "")
+}
+
+// A pool that sleeps is recycled as one that serves: its workers count as there, and tell where the old
+// program runs from. Nobody is woken because a worker is old.
+func TestRecycleOfSuspendedWorkers(t *testing.T) {
+	sleeping := func(change func(c *config.Recycle)) *machine {
+		m := newMachine(t, func(c *PoolConfig) {
+			c.Workers, c.Idle = 2, idleAfter(time.Minute, config.IdleSuspend)
+			change(&c.Recycle)
+		})
+		m.env.place = place{dir: "/r/1"}
+		m.p.event(evPoolStart, m.env.t)
+		m.p.settle(m.env.t)
+		m.comesUp(1)
+		m.comesUp(2)
+		m.later(time.Minute)
+		m.happens(1, evDrained)
+		m.happens(2, evDrained)
+		m.env.calls = nil
+		return m
+	}
+	m := sleeping(func(c *config.Recycle) { c.Age = config.Duration(time.Hour) })
+	m.later(2 * time.Hour)
+	m.want("it sleeps on, however old")
+	m.waits()
+	m.later(0)
+	m.want("the one that serves again is replaced", "resume 1", "ready 1 8", "spawn 3")
+
+	m = sleeping(func(c *config.Recycle) { c.At = []string{"04:00"}; c.TimeZone = "UTC" })
+	m.later(2*time.Hour + 13*time.Minute) // from 01:47:40
+	m.want("a time that was ordered", "spawn 3")
+
+	m = sleeping(func(c *config.Recycle) {})
+	m.env.place = place{dir: "/r/2"}
+	m.wait(m.p.recycle(order{causeCommand, "deploy"}, 0, m.env.t))
+	m.happens(3, evSpawned)
+	m.happens(3, evExited)
+	if m.p.rec.pin == nil || m.p.rec.pin.dir != "/r/1" {
+		t.Errorf("the release does not start: pin %v; want /r/1", m.p.rec.pin)
+	}
+}
+
+// A recycle of a pool of which no worker is wanted has nothing to do.
+func TestRecycleOfNoWorkers(t *testing.T) {
+	m := started(t, func(c *PoolConfig) {
+		c.Start, c.Recycle.At, c.Recycle.TimeZone = config.StartOnDemand, []string{"04:00"}, "UTC"
+	})
+	m.wantResult("recycle", m.wait(m.p.recycle(order{causeCommand, "test"}, 0, m.env.t)), "")
+	m.later(25 * time.Hour)
+	m.want("the time has come and gone")
+	if m.p.rec.roll != nil || m.p.rec.pending.cause != causeNone {
+		t.Errorf("roll %v, pending %v; want neither", m.p.rec.roll, m.p.rec.pending)
+	}
+	m.waits()
+	m.want("a request waits", "spawn 1")
 }
 
 func TestDivisor(t *testing.T) {
@@ -202,7 +257,7 @@ func TestIdlePressure(t *testing.T) {
 		m.env.calls = nil
 		m.later(10 * time.Minute)
 		m.want("memory abounds")
-		m.env.mem = memoryView{psi: true, stalled: 30} // divided by 8
+		m.env.view = memoryView{psi: true, stalled: 30} // divided by 8
 		m.later(pressureEvery)
 		if on {
 			m.want("memory is scarce", "drain 1")

@@ -12,11 +12,15 @@ const (
 	// sockaddr_un.sun_path holds 108 bytes with the final NUL (104 on BSD: see socketPathBytesMax).
 	runtimeDirHint = "choose a shorter --runtime-dir"
 
-	probeHost = "localhost" // Host of requests to workers that name none
+	probeHost      = "localhost" // Host of requests to workers that name none
+	workersCounted = 999_999     // workers of a pool's life for whose numbers paths have room
 
 	inboxEventsMax = 1 << 16 // events that wait for the main loop; beyond it hints are dropped
 
-	exitsKept     = 10   // last exits that Status shows per pool
+	exitsKept          = 10              // last exits that Status shows per pool
+	sidecarFailuresMax = 5               // in a row; the start of the instance is then not held up any longer
+	stopSidecarsMin    = 3 * time.Second // sidecars get at least this long to stop after the pools
+
 	failuresKept  = 1000 // times of failures per pool; more if rapid_fail.failures is
 	halfOpenFirst = 4    // doublings of backoffMin before the first half-open probe: 1.6 s
 
@@ -35,6 +39,21 @@ const (
 
 	portMin = 20_000 // PORT is taken from [portMin, portMax]
 	portMax = 29_999
+
+	errorsMin         = 20          // requests below which an error share says nothing
+	errorWindowLength = time.Minute // of recycle.errors
+	errorWindowSteps  = 6
+	watchJump         = 0.1              // more errors than old workers by so much roll a recycle back
+	recycleYoung      = time.Minute      // a worker that must go this soon after ready proves a limit useless
+	recycleRetryMin   = 10 * time.Second // from a replacement that did not help to the next, doubled each time
+	recycleRetryMax   = 10 * time.Minute
+	wallClockEvery    = time.Minute      // how often recycle.at looks whether the clock was put forward
+	roomEvery         = time.Second      // how often memory is measured while a recycle waits for it
+	roomPatience      = time.Minute      // then the old worker goes first
+	filesEvery        = time.Second      // between looks at recycle.files
+	filesQuiet        = 2 * time.Second  // without a change, before a recycle by files
+	filesQuietMax     = 30 * time.Second // of changes, before a recycle in any case
+	watchedFilesMax   = 10_000           // per pool
 
 	envFileBytesMax = 1 << 20 // one file of env.files
 
@@ -62,9 +81,16 @@ const (
 	familyDepthMax       = 64              // generations from a worker to who listens for it
 	inheritReadyAfter    = time.Second     // a worker with an inherited socket counts as ready then
 
-	spawnTimeout       = 10 * time.Second // from fork to exec of the worker's program
-	statusPipeBytesMax = 4 << 10          // the spawn helper's report
-	orphanSweepEvery   = time.Second      // how often children adopted from dead workers are collected
+	spawnTimeout         = 10 * time.Second // from fork to exec of the worker's program
+	statusPipeBytesMax   = 4 << 10          // the spawn helper's report
+	cgroupEventsBytesMax = 256              // of cgroup.events
+	warningsKept         = 1000             // that are said once; beyond it they may be repeated
+	cpuIntervalMin       = time.Second      // of cpu_limit: processor time comes in hundredths
+	cgroupPeriodUS       = 100_000          // of cpu.max
+	cgroupWeightMax      = 10_000           // of cpu.weight
+	cgroupEmptyAfter     = time.Second      // after cgroup.kill; then the group stays behind
+	descendantPassesMax  = 10               // looks for what a dead worker left behind
+	orphanSweepEvery     = time.Second      // how often children adopted from dead workers are collected
 )
 
 // Defaults of PoolConfig.
@@ -79,4 +105,5 @@ const (
 	defaultScaleWait         = 100 * time.Millisecond
 	defaultScaleBusy         = 80 // percent
 	defaultScaleCooldown     = 10 * time.Second
+	defaultCPUInterval       = 5 * time.Minute
 )

@@ -19,6 +19,7 @@ const (
 	frontEarlyDeath   = 10 * time.Second       // a death this soon after spawn counts against the front
 	frontBackoffMin   = 50 * time.Millisecond  // after the second early death in a row
 	frontBackoffMax   = 5 * time.Second        // doubling ends here
+	frontUpDeaths     = 5                      // early deaths in a row of fronts that accepted: no wait
 	frontStartDeaths  = 3                      // deaths before the first ready end the supervisor
 	frontKillGrace    = 500 * time.Millisecond // from shutdown message to SIGKILL
 	frontDrainGrace   = time.Second            // beyond the drain deadline before SIGKILL
@@ -35,6 +36,8 @@ const (
 	inheritedFDsMax    = listenersMax * 4
 	inUseRetry         = 2 * time.Second // EADDRINUSE at start: a predecessor may be dying
 	inUseRetryEvery    = 20 * time.Millisecond
+	dirTakenRetry      = 250 * time.Millisecond // a locked runtime directory: its owner may be dying
+	dirTakenRetryEvery = 10 * time.Millisecond
 	ownerScanProcsMax  = 1 << 16 // processes looked at to name the owner of a port
 	ownerTableBytesMax = 16 << 20
 

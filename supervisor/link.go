@@ -11,8 +11,13 @@ type WorkerRef struct {
 	N    uint64
 }
 
-// String is POOL/N.
-func (w WorkerRef) String() string { return fmt.Sprintf("%s/%d", w.Pool, w.N) }
+// String is POOL/N; for a sidecar's process sidecar/NAME.
+func (w WorkerRef) String() string {
+	if isSidecar(w.Pool) {
+		return w.Pool
+	}
+	return fmt.Sprintf("%s/%d", w.Pool, w.N)
+}
 
 // Endpoint is where a ready worker takes connections.
 type Endpoint struct {
@@ -21,6 +26,8 @@ type Endpoint struct {
 	Concurrency int    // slots: requests and upstream connections the worker may hold at once, over all loops
 	PID         int
 
+	// Mux: the worker speaks the frames of protocol/frame instead of HTTP/1.1.
+	Mux bool
 	// SlowStart is how long the worker takes to get its full share of requests; 0: at once.
 	SlowStart time.Duration
 }

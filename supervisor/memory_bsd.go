@@ -4,10 +4,13 @@ package supervisor
 
 import "errors"
 
-// readMemory knows nothing here: the memory guard and the idle ladder say so once.
-func readMemory() memoryView { return memoryView{} }
+// readMemory needs /proc.
+func readMemory([]int, bool) (map[int]usage, error) {
+	return nil, errors.New("memory of processes is read on Linux only")
+}
 
-func residentBytes(int) uint64 { return 0 }
+// viewMemory knows nothing here: the memory guard and the idle ladder say so once.
+func viewMemory() memoryView { return memoryView{} }
 
 // pageOut has no system call here: a stopped worker's pages go when memory is needed.
 func (p *process) pageOut() error { return errors.ErrUnsupported }

@@ -19,6 +19,7 @@ type notice struct {
 	ready    bool
 	stopping bool
 	status   *string
+	recycle  *string // why the worker wants to be replaced
 }
 
 // listenNotify binds path for who and calls f for every message, from its own goroutine.
@@ -70,9 +71,16 @@ func parseNotice(s string) (n notice) {
 		case "STOPPING":
 			n.stopping = n.stopping || value == "1"
 		case "STATUS":
-			value = strings.ToValidUTF8(value[:min(len(value), statusBytesMax)], "")
-			n.status = &value
+			n.status = shortText(value)
+		case "RECYCLE":
+			n.recycle = shortText(value)
 		}
 	}
 	return n
+}
+
+// shortText is what is kept of a text that a worker sent.
+func shortText(s string) *string {
+	s = strings.ToValidUTF8(s[:min(len(s), statusBytesMax)], "")
+	return &s
 }

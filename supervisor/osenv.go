@@ -20,16 +20,19 @@ type osEnv struct {
 	ports      *ports
 	sink       *sink
 	orphans    *orphanSweeper // nil in library mode
+	cgroups    cgroups
 
 	pageOutOnce sync.Once // the warning that it cannot be done
 
 	running sync.WaitGroup
 	mu      sync.Mutex
 	procs   map[WorkerRef]*process // guarded by mu
+	warned  map[string]bool        // guarded by mu
 }
 
 func newOSEnv(o *PoolsOptions, log *slog.Logger, post func(event)) (*osEnv, error) {
 	e := &osEnv{opts: o, log: log, post: post, ports: newPorts(), procs: map[WorkerRef]*process{}}
+	e.cgroups.process = o.Process
 	var err error
 	if e.front, err = lookupAccount(o.FrontUser); err != nil {
 		return nil, fmt.Errorf("supervisor: front: %w", err)
@@ -81,6 +84,8 @@ func (e *osEnv) now() time.Time { return time.Now() }
 func (e *osEnv) jitter(d time.Duration) time.Duration {
 	return d - d/10 + rand.N(d/5+1)
 }
+
+func (e *osEnv) spread() float64 { return 2*rand.Float64() - 1 }
 
 func (e *osEnv) spawn(w WorkerRef, c *PoolConfig) {
 	p := &process{
@@ -150,6 +155,7 @@ func (e *osEnv) forget(w WorkerRef) {
 // close ends every goroutine but the forking thread. All workers are gone.
 func (e *osEnv) close() {
 	e.running.Wait()
+	e.cgroups.close()
 	if e.orphans != nil {
 		e.orphans.close()
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -98,7 +99,7 @@ func TestWorkerEnv(t *testing.T) {
 		t.Fatal(err)
 	}
 	inherited := []string{"A=old", "KEEP=1", "SECRET=s", "WEIR_X=1", "LISTEN_PID=2", "WATCHDOG_USEC=3",
-		"NOTIFY_SOCKET=/n", "PORT=80"}
+		"FDSTORE=1", "NOTIFY_SOCKET=/n", "PORT=80"}
 	c := &contract{ref: WorkerRef{"p", 7}, socket: "/s", port: 20001, notify: "/n7"}
 	for _, tc := range []struct {
 		desc string
@@ -134,7 +135,7 @@ func TestWorkerEnv(t *testing.T) {
 			t.Errorf("%s: %q holds what is Weir's own", tc.desc, got)
 		}
 	}
-	for _, bad := range []config.Env{{Files: []string{"/no/such/file"}}, {Set: map[string]string{"A=B": ""}}} {
+	for _, bad := range []config.Env{{Files: []string{"/no/such/file"}}, {Files: []string{"/dev/zero"}}, {Set: map[string]string{"A=B": ""}}} {
 		if _, err := workerEnv(nil, &bad, c); err == nil {
 			t.Errorf("workerEnv(%v) = nil error", bad)
 		}
@@ -150,8 +151,9 @@ func TestContractArgv(t *testing.T) {
 }
 
 func TestParseNotice(t *testing.T) {
-	n := parseNotice("FDSTORE=1\nREADY=1\nSTATUS=ok\xff!\nSTOPPING=0")
-	if !n.ready || n.stopping || n.status == nil || *n.status != "ok!" {
+	n := parseNotice("FDSTORE=1\nREADY=1\nSTATUS=ok\xff!\nSTOPPING=0\nRECYCLE=leaks")
+	if !n.ready || n.stopping || n.status == nil || *n.status != "ok!" ||
+		n.recycle == nil || *n.recycle != "leaks" {
 		t.Errorf("parseNotice = %+v", n)
 	}
 }
@@ -179,16 +181,19 @@ func TestPorts(t *testing.T) {
 func TestSpawnOrderSurvivesArguments(t *testing.T) {
 	o := &spawnOrder{parent: 1, statusFD: 4, listen: true, dir: "/a b", program: "/x=y",
 		account: account{uid: 5, gid: 6, groups: []int{6, 7}, switched: true},
-		noFile:  &[2]uint64{1024, 4096}, argv: []string{"app", "--", "uid=0"}}
+		noFile:  &[2]uint64{1024, 4096},
+		isolate: isolationOrder{cgroup: "/c g/x", umask: 0o27, nice: -3, cpus: []int{0, 8},
+			newPrivs: true, limits: []rlimitOrder{{"core", 0, false}, {"stack", 0, true}}},
+		argv: []string{"app", "--", "uid=0"}}
 	got, err := parseSpawnOrder(o.args()[1:])
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Join(got.args(), "\n") != strings.Join(o.args(), "\n") {
-		t.Errorf("parsed %q; want %q", got.args(), o.args())
+	if !reflect.DeepEqual(got, o) {
+		t.Errorf("parsed %+v; want %+v", got, o)
 	}
 	for _, bad := range [][]string{nil, {"parent=1", "status=3"}, {"parent=x", "status=3", "--", "a"},
-		{"nonsense=1", "--", "a"}} {
+		{"nonsense=1", "--", "a"}, {"cpus=1,x", "--", "a"}, {"rlimit=core:x", "--", "a"}} {
 		if _, err := parseSpawnOrder(bad); err == nil {
 			t.Errorf("parseSpawnOrder(%q) = nil error", bad)
 		}
@@ -208,6 +213,18 @@ func TestPoolConfigValidate(t *testing.T) {
 		{"no command", PoolConfig{Name: "a"}, false},
 		{"NUL", PoolConfig{Name: "a", Command: []string{"x\x00"}}, false},
 		{"workers", PoolConfig{Name: "a", Command: []string{"x"}, Workers: -1}, false},
+		{"HTTP probe of frames", PoolConfig{Name: "a", Command: []string{"x"},
+			Dispatch: config.DispatchMux, Ready: config.Ready{Probe: config.ProbeHTTP("/", 200)}}, false},
+		{"warm-up of frames", PoolConfig{Name: "a", Command: []string{"x"},
+			Dispatch: config.DispatchMux, Warmup: []config.Warmup{{Path: "/"}}}, false},
+		{"frames", PoolConfig{Name: "a", Command: []string{"x"}, Dispatch: config.DispatchMux}, true},
+		{"processors", PoolConfig{Name: "a", Command: []string{"x"},
+			Isolation: Isolation{CPUs: "0-"}}, false},
+		{"nice", PoolConfig{Name: "a", Command: []string{"x"}, Isolation: Isolation{Nice: 20}}, false},
+		{"interval", PoolConfig{Name: "a", Command: []string{"x"},
+			Isolation: Isolation{CPULimit: config.CPULimit{Interval: 1}}}, false},
+		{"isolated", PoolConfig{Name: "a", Command: []string{"x"},
+			Isolation: Isolation{CPUs: "0-1,5", Nice: -20}}, true},
 	} {
 		if err := tc.c.validate(); (err == nil) != tc.ok {
 			t.Errorf("%s: validate() = %v; want ok %t", tc.desc, err, tc.ok)

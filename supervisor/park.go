@@ -26,18 +26,7 @@ func (e *osEnv) resume(w WorkerRef) {
 	}
 }
 
-func (e *osEnv) rss(w WorkerRef) uint64 {
-	p := e.proc(w)
-	if p == nil {
-		return 0
-	}
-	p.mu.Lock()
-	pid := p.pid
-	p.mu.Unlock()
-	return residentBytes(pid)
-}
-
-func (e *osEnv) memory() memoryView { return readMemory() }
+func (e *osEnv) memory() memoryView { return viewMemory() }
 
 // stop sends SIGSTOP to the group; false: there is none any more.
 func (p *process) stop() bool {

@@ -17,6 +17,8 @@ var (
 	ErrPoolFailed = errors.New("pool failed")
 	// ErrNoWorker: the worker does not exist, or no longer.
 	ErrNoWorker = errors.New("no such worker")
+	// ErrOutOfBounds: more or fewer workers than the configuration lets load lead to.
+	ErrOutOfBounds = errors.New("outside of workers.min to workers.max")
 	// ErrPoolStopped: the pool is stopped or was stopped meanwhile.
 	ErrPoolStopped = errors.New("pool is stopped")
 )
@@ -30,9 +32,11 @@ type Pool struct {
 	// What follows is owned by the main loop.
 	conf     *PoolConfig // with defaults; replaced, never changed
 	state    PoolState
-	want     PoolState // PoolRunning or PoolStopped
-	removed  bool      // leaves Pools once it is empty
-	slots    []*slot   // one per wanted worker
+	want     PoolState // PoolRunning, PoolStopped or PoolDisabled
+	patient  bool      // drains without a deadline
+	order    startOrder
+	removed  bool    // leaves Pools once it is empty
+	slots    []*slot // one per wanted worker
 	workers  map[uint64]*worker
 	lastN    uint64
 	failures []time.Time // within rapid_fail.window, oldest first
@@ -44,7 +48,9 @@ type Pool struct {
 	waiting  int           // requests that wait for a slot, as fronts last said
 	oldest   time.Duration // how long the oldest of them had waited
 	target   int           // workers wanted; see setTarget
+	scaled   int           // workers by Scale, while the configuration keeps its own; 0: none
 	fleet    fleet
+	rec      recycler
 }
 
 // waiter is an API call that waits for something to become true.
@@ -59,7 +65,7 @@ type waiter struct {
 func (p *Pool) Name() string { return p.name }
 
 // Start makes the pool run; it returns when a worker is ready. A pool that runs already is left
-// alone; a failed one is tried anew. The error wraps ErrCommandNotFound, ErrPoolFailed,
+// alone; a failed one is tried anew, a disabled one is enabled. The error wraps ErrCommandNotFound, ErrPoolFailed,
 // ErrPoolStopped or ctx's; the pool goes on trying unless it was stopped.
 func (p *Pool) Start(ctx context.Context) error {
 	return p.wait(ctx, func(now time.Time) *waiter {
@@ -76,12 +82,15 @@ func (p *Pool) WaitReady(ctx context.Context) error {
 
 func (p *Pool) readyWaiter() *waiter {
 	return &waiter{
-		done: func() bool { return p.ready() > 0 || p.rests() },
+		done: func() bool { return p.ready() > 0 || p.dormant() },
 		fail: func() error {
+			err := p.startFailure()
 			switch {
+			case err != nil:
+				return err
 			case p.state == PoolFailed:
 				return fmt.Errorf("supervisor: pool %s: %w: %w", p.name, ErrPoolFailed, p.lastErr)
-			case p.want == PoolStopped:
+			case p.want != PoolRunning:
 				return fmt.Errorf("supervisor: pool %s: %w", p.name, ErrPoolStopped)
 			case errors.Is(p.lastErr, ErrCommandNotFound):
 				return p.lastErr
@@ -105,7 +114,7 @@ func (p *Pool) emptyWaiter() *waiter {
 	return &waiter{
 		done: func() bool { return len(p.workers) == 0 },
 		fail: func() error {
-			if p.want != PoolStopped {
+			if p.want == PoolRunning {
 				return fmt.Errorf("supervisor: pool %s: stop: started again", p.name)
 			}
 			return nil
@@ -114,15 +123,19 @@ func (p *Pool) emptyWaiter() *waiter {
 }
 
 // Recycle replaces every worker, one after the other, each by one that is ready before the old is
-// drained. It returns when the old ones are gone; if a replacement does not become ready, the old
-// workers stay and the error says why. ctx bounds the wait, not the recycling.
+// drained (Recycle.Overlap may turn that round). It returns when the old ones are gone. If a replacement
+// does not become ready, or the first one answers with more errors than they do (Recycle.Watch), the old
+// workers stay, fresh ones go back to where those run from, and the error says why. ctx bounds the wait,
+// not the recycling.
 func (p *Pool) Recycle(ctx context.Context, reason string) error {
-	return p.wait(ctx, func(now time.Time) *waiter { return p.recycle(reason, 0, now) }, nil)
+	o := order{causeCommand, reason}
+	return p.wait(ctx, func(now time.Time) *waiter { return p.recycle(o, 0, now) }, nil)
 }
 
 // RecycleWorker is Recycle for worker POOL/n. The error wraps ErrNoWorker if it is not there.
 func (p *Pool) RecycleWorker(ctx context.Context, n uint64, reason string) error {
-	return p.wait(ctx, func(now time.Time) *waiter { return p.recycle(reason, n, now) }, nil)
+	o := order{causeCommand, reason}
+	return p.wait(ctx, func(now time.Time) *waiter { return p.recycle(o, n, now) }, nil)
 }
 
 // Apply changes the configuration; the name must be the same. What is fixed when a worker starts is
@@ -141,6 +154,13 @@ func (p *Pool) Apply(ctx context.Context, c PoolConfig) error {
 
 // Status is what the pool is now. After Close it is the last status.
 func (p *Pool) Status() PoolStatus {
+	s := p.status()
+	measured([]PoolStatus{s})
+	return s
+}
+
+// status is Status without the memory of workers.
+func (p *Pool) status() PoolStatus {
 	var s PoolStatus
 	if !p.ps.call(func(now time.Time) { s = p.snapshot(now) }) {
 		s = p.snapshot(p.ps.env.now()) // the loop has ended: nothing else touches p

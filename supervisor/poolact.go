@@ -29,7 +29,7 @@ func (p *Pool) act(do poolAction, from PoolState, now time.Time) {
 	case poolOpen:
 		p.open(from)
 	case poolRetire:
-		p.retire(now)
+		p.retire(PoolStopped, false, now)
 	case poolHeal:
 		p.probes, p.probeAt, p.failures = 0, time.Time{}, nil
 		p.resetBackoff()
@@ -41,6 +41,12 @@ func (p *Pool) act(do poolAction, from PoolState, now time.Time) {
 		p.probe(now)
 	case poolClosed:
 		p.closed()
+	case poolDrain:
+		if p.want == PoolRunning { // one that leaves already is given no more time
+			p.retire(PoolStopped, true, now)
+		}
+	case poolDisable:
+		p.retire(PoolDisabled, false, now)
 	default:
 		panic("supervisor: unknown pool action")
 	}
@@ -51,10 +57,10 @@ func (p *Pool) open(from PoolState) {
 	if p.want == PoolRunning && from != PoolFailed {
 		return
 	}
-	p.want, p.removed = PoolRunning, false
-	p.failures, p.lastErr = nil, nil
+	p.want, p.removed, p.patient = PoolRunning, false, false
+	p.failures, p.lastErr, p.order = nil, nil, startOrder{}
 	p.probes, p.probeAt = 0, time.Time{}
-	p.target, p.fleet = p.conf.initial(), fleet{}
+	p.target, p.fleet = p.initial(), fleet{asked: p.fleet.asked}
 	p.resetBackoff()
 	p.ps.opts.Link.PoolAvailable(p.name, Available)
 }
@@ -66,17 +72,23 @@ func (p *Pool) resetBackoff() {
 	}
 }
 
-// retire makes the pool stop: the front refuses requests, every worker is drained.
-func (p *Pool) retire(now time.Time) {
-	if p.want == PoolStopped {
+// retire makes the pool stop, or be disabled: the front refuses requests, every worker is drained, a
+// patient pool's for as long as it takes.
+func (p *Pool) retire(want PoolState, patient bool, now time.Time) {
+	if p.want == want && p.patient == patient {
 		return
 	}
-	p.want = PoolStopped
+	told := p.availability()
+	p.want, p.patient = want, patient
 	p.probeAt = time.Time{}
-	p.ps.opts.Link.PoolAvailable(p.name, Stopped)
+	if a := p.availability(); a != told {
+		p.ps.opts.Link.PoolAvailable(p.name, a)
+	}
 	p.slots = nil
 	for _, n := range p.sortedWorkers() {
-		p.dismiss(p.workers[n], "pool is stopped", now)
+		w := p.workers[n]
+		w.patient = patient
+		p.dismiss(w, "pool is "+want.String(), now)
 	}
 }
 
@@ -88,7 +100,7 @@ func (p *Pool) dismiss(w *worker, reason string, now time.Time) {
 
 // killAll is the end of a Stop's patience.
 func (p *Pool) killAll(now time.Time) {
-	if p.want != PoolStopped {
+	if p.want == PoolRunning {
 		return
 	}
 	for _, n := range p.sortedWorkers() {
@@ -155,6 +167,8 @@ func (p *Pool) availability() Availability {
 	switch {
 	case p.want == PoolStopped:
 		return Stopped
+	case p.want == PoolDisabled:
+		return Disabled
 	case p.state == PoolFailed:
 		return Failed
 	}
@@ -177,6 +191,10 @@ func (p *Pool) sortedWorkers() []uint64 { return slices.Sorted(maps.Keys(p.worke
 func (p *Pool) spawn(now time.Time) *worker {
 	p.lastN++
 	w := &worker{pool: p, ref: WorkerRef{Pool: p.name, N: p.lastN}, conf: p.conf}
+	w.rec.spread = p.ps.env.spread()
+	if p.rec.pin != nil {
+		w.conf, w.rec.pinned = p.conf.at(*p.rec.pin), true
+	}
 	p.workers[p.lastN] = w
 	w.start(now)
 	return w
@@ -199,5 +217,5 @@ func (p *Pool) log(from, to PoolState, e poolEvent) {
 		level = slog.LevelError
 		attrs = append(attrs, slog.Int("failures", len(p.failures)), slog.Any("error", p.lastErr))
 	}
-	p.ps.log.LogAttrs(context.Background(), level, "pool", attrs...)
+	p.ps.log.LogAttrs(context.Background(), level, p.noun("pool"), attrs...)
 }

@@ -13,26 +13,32 @@ import (
 // PoolConfig is a pool: what its workers run and how they are kept running. The zero value of every
 // field but Name and Command is its default.
 type PoolConfig struct {
-	Name    string            // letters, digits, '.', '_' and '-'; unique
-	Command []string          // argv, no shell; {socket} and {port} are replaced
-	Program string            // path of the program; "" looks Command[0] up in the worker's PATH
-	Dir     string            // working directory; "" is the supervisor's
-	Env     *config.Env       // nil inherits the supervisor's, without Weir's own variables
-	User    string            // USER[:GROUP]; "" is PoolsOptions.User
-	Socket  config.Socket     // "" is SocketPath
-	Start   config.Start      // "" is StartAlways
-	Workers int               // 0 is 1; while Scale has no Max
-	Scale   Scaling           // zero: the number of workers is Workers
-	Ready   config.Ready      // probe zero is connect; timeout 0 is 90 s
-	Warmup  []config.Warmup   // asked of a ready worker before it is in rotation
-	Idle    config.Idle       // after 0 or off: never
-	Hang    config.HangAction // "" is kill
+	Name    string        // letters, digits, '.', '_' and '-'; unique
+	Command []string      // argv, no shell; {socket} and {port} are replaced
+	Program string        // path of the program; "" looks Command[0] up in the worker's PATH
+	Dir     string        // working directory; "" is the supervisor's
+	Env     *config.Env   // nil inherits the supervisor's, without Weir's own variables
+	User    string        // USER[:GROUP]; "" is PoolsOptions.User
+	Socket  config.Socket // "" is SocketPath
+	// Dispatch is how fronts speak to workers; "" is HTTP/1.1. DispatchMux needs a program of package
+	// worker.
+	Dispatch config.Dispatch
+	Start    config.Start      // "" is StartAlways
+	Workers  int               // 0 is 1; while Scale has no Max
+	Scale    Scaling           // zero: the number of workers is Workers
+	Ready    config.Ready      // probe zero is connect; timeout 0 is 90 s
+	Warmup   []config.Warmup   // asked of a ready worker before it is in rotation
+	Idle     config.Idle       // after 0 or off: never
+	Hang     config.HangAction // "" is kill
 
 	Concurrency int              // slots per worker, told to the front; 0 is 64
 	SlowStart   config.Duration  // until a fresh worker has its full share; 0 or off: at once
+	Recycle     config.Recycle   // off
 	RapidFail   config.RapidFail // failures 0 is 5, off is none; window 0 is 5 m; then "" is retry
 	StopTimeout config.Duration  // SIGTERM to SIGKILL, and the longest wait for a drain; 0 is 30 s
 	Output      config.Output    // format "" is prefixed; lines 0 is 10 000/s
+	Isolation   Isolation
+	Sidecar     SidecarRole // order of start; zero waits for no sidecar
 }
 
 // PoolConfigFrom is the part of c that concerns the supervisor. self is the argv that runs this
@@ -40,9 +46,10 @@ type PoolConfig struct {
 func PoolConfigFrom(c *config.Pool, self []string) PoolConfig {
 	p := PoolConfig{
 		Name: c.Name, Command: c.Command, Program: c.Program, Dir: c.Dir, Env: &c.Env,
-		Socket: c.Socket, Start: c.Start, Scale: scalingFrom(c), Ready: c.Ready, Warmup: c.Warmup,
-		SlowStart: c.SlowStart, Idle: c.Idle, Hang: c.Hang.Action, Concurrency: c.Concurrency, RapidFail: c.RapidFail,
-		StopTimeout: c.StopTimeout, Output: c.Output,
+		Socket: c.Socket, Dispatch: c.Dispatch, Start: c.Start, Scale: scalingFrom(c), Ready: c.Ready,
+		Warmup: c.Warmup, SlowStart: c.SlowStart, Idle: c.Idle, Hang: c.Hang.Action, Recycle: c.Recycle,
+		Concurrency: c.Concurrency, RapidFail: c.RapidFail, StopTimeout: c.StopTimeout, Output: c.Output,
+		User: c.User, Isolation: isolationFrom(c), Sidecar: SidecarRole{After: c.After},
 	}
 	if len(c.Command) == 0 {
 		p.Command, p.Program = self, ""
@@ -52,7 +59,9 @@ func PoolConfigFrom(c *config.Pool, self []string) PoolConfig {
 
 // withDefaults is c with every zero field replaced by its default.
 func (c PoolConfig) withDefaults() PoolConfig {
+	c.sidecarDefaults()
 	setDefault(&c.Socket, config.SocketPath)
+	setDefault(&c.Dispatch, config.DispatchHTTP)
 	setDefault(&c.Start, config.StartAlways)
 	setDefault(&c.Workers, defaultWorkers)
 	c.Scale = c.Scale.withDefaults()
@@ -61,12 +70,14 @@ func (c PoolConfig) withDefaults() PoolConfig {
 	setDefault(&c.Ready.Timeout, config.Duration(defaultReadyTimeout))
 	setDefault(&c.Hang, config.HangKill)
 	setDefault(&c.Concurrency, defaultConcurrency)
+	c.Recycle = c.Recycle.WithDefaults()
 	setDefault(&c.RapidFail.Failures, defaultRapidFailFailures)
 	setDefault(&c.RapidFail.Window, config.Duration(defaultRapidFailWindow))
 	setDefault(&c.RapidFail.Then, config.ThenRetry)
 	setDefault(&c.StopTimeout, config.Duration(defaultStopTimeout))
 	setDefault(&c.Output.Format, config.OutputPrefixed)
 	setDefault(&c.Output.Lines, outputLinesPerSecond)
+	c.Isolation = c.Isolation.withDefaults()
 	return c
 }
 
@@ -82,9 +93,12 @@ func (c *PoolConfig) validate() error {
 	switch {
 	case c.Name == "":
 		return errors.New("supervisor: pool: no name")
-	case !poolNameOK(c.Name):
+	case !poolNameOK(c.bareName()):
 		return fmt.Errorf("supervisor: pool %q: the name may hold letters, digits, '.', '_' and '-', "+
 			"at most %d, and not begin with '.'", c.Name, poolNameBytesMax)
+	case c.Sidecar.Is != isSidecar(c.Name):
+		return fmt.Errorf("supervisor: pool %q: sidecars, and only they, begin with %s", c.Name,
+			sidecarPrefix)
 	case len(c.Command) == 0 || c.Command[0] == "":
 		return fmt.Errorf("supervisor: pool %s: no command", c.Name)
 	case len(c.Command) > commandArgsMax:
@@ -96,6 +110,9 @@ func (c *PoolConfig) validate() error {
 		return fmt.Errorf("supervisor: pool %s: scale: %s", c.Name, c.Scale.invalid())
 	case c.invalidPath() != "":
 		return fmt.Errorf("supervisor: pool %s: path %q: not absolute", c.Name, c.invalidPath())
+	case c.Dispatch == config.DispatchMux && c.asks():
+		return fmt.Errorf("supervisor: pool %s: dispatch: workers of mux do not answer the GETs of "+
+			"ready.probe and warmup", c.Name)
 	case c.Concurrency < 0:
 		return fmt.Errorf("supervisor: pool %s: concurrency: %d is below 1", c.Name, c.Concurrency)
 	}
@@ -103,6 +120,12 @@ func (c *PoolConfig) validate() error {
 		if strings.IndexByte(a, 0) >= 0 {
 			return fmt.Errorf("supervisor: pool %s: command: NUL byte in an argument", c.Name)
 		}
+	}
+	if err := c.Isolation.validate(); err != nil {
+		return fmt.Errorf("supervisor: pool %s: %w", c.Name, err)
+	}
+	if err := c.Recycle.Validate(); err != nil {
+		return fmt.Errorf("supervisor: pool %s: recycle: %w", c.Name, err)
 	}
 	return nil
 }
@@ -126,7 +149,8 @@ func poolNameOK(s string) bool {
 func (c *PoolConfig) sameWorker(d *PoolConfig) bool {
 	return reflect.DeepEqual(c.Command, d.Command) && c.Program == d.Program && c.Dir == d.Dir &&
 		sameEnv(c.env(), d.env()) && c.User == d.User && c.Socket == d.Socket &&
-		c.Concurrency == d.Concurrency && c.Output == d.Output
+		c.Dispatch == d.Dispatch &&
+		c.Concurrency == d.Concurrency && c.Output == d.Output && c.Isolation.same(&d.Isolation)
 }
 
 var envInherited = config.Env{Inherit: true}

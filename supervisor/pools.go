@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"weir/supervisor/config"
 )
 
 // PoolsOptions are the surroundings of all pools of one process.
@@ -75,6 +77,7 @@ func newPools(o PoolsOptions) *Pools {
 		opts: o, log: o.Logger, wake: make(chan struct{}, 1), done: make(chan struct{}),
 		starts: starts{max: o.Starts}, free: func() {}, refused: map[WorkerRef]struct{}{}, pools: map[string]*Pool{},
 	}
+	ps.opts.Link = noSidecars{o.Link, ps}
 	if ps.log == nil {
 		ps.log = slog.New(slog.DiscardHandler)
 	}
@@ -104,7 +107,9 @@ func (ps *Pools) add(c PoolConfig) *Pool {
 	ps.mu.Lock()
 	ps.pools[c.Name] = p
 	ps.mu.Unlock()
-	ps.opts.Link.PoolAvailable(c.Name, Stopped)
+	if d.Start == config.StartManual { // the others queue from the start
+		ps.opts.Link.PoolAvailable(c.Name, Stopped)
+	}
 	return p
 }
 
@@ -115,8 +120,13 @@ func (ps *Pools) Pool(name string) *Pool {
 	return ps.pools[name]
 }
 
-// All returns all pools by name.
+// All returns all pools by name, without sidecars.
 func (ps *Pools) All() []*Pool {
+	return slices.DeleteFunc(ps.every(), func(p *Pool) bool { return isSidecar(p.name) })
+}
+
+// every is all pools and sidecars by name.
+func (ps *Pools) every() []*Pool {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	all := make([]*Pool, 0, len(ps.pools))
@@ -132,8 +142,9 @@ func (ps *Pools) Status() []PoolStatus {
 	all := ps.All()
 	s := make([]PoolStatus, len(all))
 	for i, p := range all {
-		s[i] = p.Status()
+		s[i] = p.status()
 	}
+	measured(s)
 	return s
 }
 
@@ -152,36 +163,40 @@ func (ps *Pools) Apply(ctx context.Context, cs []PoolConfig) error {
 		}
 		names[cs[i].Name] = true
 	}
-	var steps []func() error
-	for _, p := range ps.All() {
-		if !names[p.name] {
+	var steps, last []func() error
+	for _, p := range ps.every() {
+		switch {
+		case names[p.name]:
+		case isSidecar(p.name): // when the pools that may use it are gone
+			last = append(last, func() error { return p.removeSidecar(ctx) })
+		default:
 			steps = append(steps, func() error { return p.Remove(ctx) })
 		}
 	}
 	for _, c := range cs {
-		steps = append(steps, func() error { return ps.applyOne(ctx, c) })
+		p := ps.Pool(c.Name)
+		if p != nil {
+			steps = append(steps, func() error { return p.Apply(ctx, c) })
+			continue
+		}
+		p, err := ps.Add(c) // all of them before one is started: it may be after another
+		if err != nil {
+			return err
+		}
+		if c.Start != config.StartManual {
+			steps = append(steps, func() error { return p.Start(ctx) })
+		}
 	}
-	return all(steps)
+	return errors.Join(all(steps), all(last))
 }
 
-func (ps *Pools) applyOne(ctx context.Context, c PoolConfig) error {
-	if p := ps.Pool(c.Name); p != nil {
-		return p.Apply(ctx, c)
-	}
-	p, err := ps.Add(c)
-	if err != nil || p.manual() {
-		return err
-	}
-	return p.Start(ctx)
-}
-
-// Close stops every pool as [Pool.Stop] does, then the main loop. ctx bounds the drain.
+// Close stops every pool as [Pool.Stop] does, then the sidecars, then the main loop. ctx bounds the drain.
 func (ps *Pools) Close(ctx context.Context) error {
 	var steps []func() error
 	for _, p := range ps.All() {
 		steps = append(steps, func() error { return p.Stop(ctx) })
 	}
-	err := all(steps)
+	err := errors.Join(all(steps), ps.stopSidecars(ctx))
 	ps.mu.Lock()
 	again := ps.closing
 	ps.closing = true
@@ -212,6 +227,9 @@ func (ps *Pools) Announce(l Link) { ps.call(func(time.Time) { ps.announce(l) }) 
 
 func (ps *Pools) announce(l Link) {
 	for _, p := range ps.pools {
+		if isSidecar(p.name) {
+			continue
+		}
 		l.PoolAvailable(p.name, p.availability())
 		for _, n := range p.sortedWorkers() {
 			switch w := p.workers[n]; {

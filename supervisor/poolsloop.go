@@ -109,9 +109,12 @@ func (ps *Pools) dispatch(e *event, now time.Time) {
 	}
 	if e.status != nil {
 		w.status = *e.status
-		if e.kind == evNotice {
-			return
-		}
+	}
+	if e.recycle != nil {
+		w.onRecycleAsked(*e.recycle)
+	}
+	if e.kind == evNotice {
+		return
 	}
 	if e.kind == evHung && !p.conf.killsHung() {
 		ps.log.Warn("worker hangs", "pool", w.ref.Pool, "worker", w.ref.String(), "pid", w.pid,

@@ -11,10 +11,12 @@ const (
 	PoolStarting                  // no worker ready yet, or none any more; requests queue
 	PoolRunning                   // at least one worker ready, or none wanted until a request waits
 	PoolFailed                    // rapid-fail protection: 503 AppOffline; left by a ready worker
+	PoolDisabled                  // no worker, on purpose: 503 Disabled; left by a verb alone
 	poolStateCount
 )
 
-var poolStateNames = [poolStateCount]string{"stopped", "starting", "running", "failed"}
+var poolStateNames = [poolStateCount]string{"stopped", "starting", "running", "failed",
+	"disabled"}
 
 // String is the state's name in logs and status.
 func (s PoolState) String() string { return poolStateNames[s] }
@@ -26,20 +28,23 @@ func (s PoolState) MarshalText() ([]byte, error) { return []byte(s.String()), ni
 type poolEvent uint8
 
 const (
-	evPoolStart poolEvent = iota // asked to run
-	evPoolStop                   // asked to stop
-	evPoolUp                     // a worker became ready
-	evPoolDown                   // the last ready worker left rotation
-	evPoolRest                   // no worker is in rotation, and none is wanted there
-	evPoolRapid                  // rapid_fail's count is reached and no worker is ready
-	evPoolProbe                  // clock: time for a half-open probe
-	evPoolEmpty                  // the last worker's process is gone while the pool should stop
+	evPoolStart   poolEvent = iota // asked to run
+	evPoolStop                     // asked to stop
+	evPoolUp                       // a worker became ready
+	evPoolDown                     // the last ready worker left rotation
+	evPoolRest                     // no worker is in rotation, and none is wanted there
+	evPoolRapid                    // rapid_fail's count is reached and no worker is ready
+	evPoolProbe                    // clock: time for a half-open probe
+	evPoolEmpty                    // the last worker's process is gone while the pool should stop
+	evPoolDrain                    // asked to finish what has begun, without a deadline, and stop
+	evPoolDisable                  // asked to be disabled
+	evPoolVacant                   // as evPoolEmpty, while the pool should be disabled
 	poolEventCount
 )
 
 var poolEventNames = [poolEventCount]string{
-	"start", "stop", "worker ready", "no worker ready", "no worker wanted",
-	"rapid fail", "half-open probe", "empty",
+	"start", "stop", "worker ready", "no worker ready", "no worker wanted", "rapid fail",
+	"half-open probe", "empty", "drain", "disable", "empty",
 }
 
 func (e poolEvent) String() string { return poolEventNames[e] }
@@ -55,6 +60,8 @@ const (
 	poolOffline            // refuse requests; plan a half-open probe, stay down, or exit
 	poolProbe              // start one worker
 	poolClosed             // tell those who wait for the stop
+	poolDrain              // refuse requests, drain every worker for as long as it takes
+	poolDisable            // refuse requests as disabled, drain every worker
 )
 
 // poolStep is one entry of the table: do the action, be in next.
@@ -67,44 +74,69 @@ type poolStep struct {
 // its last worker is gone: want says where it goes, so evPoolUp and evPoolDown still move it.
 var poolTable = [poolStateCount][poolEventCount]poolStep{
 	PoolStopped: {
-		evPoolStart: {poolOpen, PoolStarting},
-		evPoolStop:  {poolIgnore, PoolStopped},
-		evPoolUp:    {poolIgnore, PoolStopped},
-		evPoolDown:  {poolIgnore, PoolStopped},
-		evPoolRest:  {poolIgnore, PoolStopped},
-		evPoolRapid: {poolIgnore, PoolStopped},
-		evPoolProbe: {poolIgnore, PoolStopped},
-		evPoolEmpty: {poolClosed, PoolStopped},
+		evPoolStart:   {poolOpen, PoolStarting},
+		evPoolStop:    {poolIgnore, PoolStopped},
+		evPoolUp:      {poolIgnore, PoolStopped},
+		evPoolDown:    {poolIgnore, PoolStopped},
+		evPoolRest:    {poolIgnore, PoolStopped},
+		evPoolRapid:   {poolIgnore, PoolStopped},
+		evPoolProbe:   {poolIgnore, PoolStopped},
+		evPoolEmpty:   {poolClosed, PoolStopped},
+		evPoolDrain:   {poolIgnore, PoolStopped},
+		evPoolDisable: {poolDisable, PoolDisabled},
+		evPoolVacant:  {poolIgnore, PoolStopped},
 	},
 	PoolStarting: {
-		evPoolStart: {poolOpen, PoolStarting},
-		evPoolStop:  {poolRetire, PoolStarting},
-		evPoolUp:    {poolIgnore, PoolRunning},
-		evPoolDown:  {poolIgnore, PoolStarting},
-		evPoolRest:  {poolIgnore, PoolRunning},
-		evPoolRapid: {poolOffline, PoolFailed},
-		evPoolProbe: {poolIgnore, PoolStarting},
-		evPoolEmpty: {poolClosed, PoolStopped},
+		evPoolStart:   {poolOpen, PoolStarting},
+		evPoolStop:    {poolRetire, PoolStarting},
+		evPoolUp:      {poolIgnore, PoolRunning},
+		evPoolDown:    {poolIgnore, PoolStarting},
+		evPoolRest:    {poolIgnore, PoolRunning},
+		evPoolRapid:   {poolOffline, PoolFailed},
+		evPoolProbe:   {poolIgnore, PoolStarting},
+		evPoolEmpty:   {poolClosed, PoolStopped},
+		evPoolDrain:   {poolDrain, PoolStarting},
+		evPoolDisable: {poolDisable, PoolStarting},
+		evPoolVacant:  {poolClosed, PoolDisabled},
 	},
 	PoolRunning: {
-		evPoolStart: {poolOpen, PoolRunning},
-		evPoolStop:  {poolRetire, PoolRunning},
-		evPoolUp:    {poolIgnore, PoolRunning},
-		evPoolDown:  {poolIgnore, PoolStarting},
-		evPoolRest:  {poolIgnore, PoolRunning},
-		evPoolRapid: {poolOffline, PoolFailed},
-		evPoolProbe: {poolIgnore, PoolRunning},
-		evPoolEmpty: {poolClosed, PoolStopped},
+		evPoolStart:   {poolOpen, PoolRunning},
+		evPoolStop:    {poolRetire, PoolRunning},
+		evPoolUp:      {poolIgnore, PoolRunning},
+		evPoolDown:    {poolIgnore, PoolStarting},
+		evPoolRest:    {poolIgnore, PoolRunning},
+		evPoolRapid:   {poolOffline, PoolFailed},
+		evPoolProbe:   {poolIgnore, PoolRunning},
+		evPoolEmpty:   {poolClosed, PoolStopped},
+		evPoolDrain:   {poolDrain, PoolRunning},
+		evPoolDisable: {poolDisable, PoolRunning},
+		evPoolVacant:  {poolClosed, PoolDisabled},
 	},
 	PoolFailed: {
-		evPoolStart: {poolOpen, PoolStarting},
-		evPoolStop:  {poolRetire, PoolFailed},
-		evPoolUp:    {poolHeal, PoolRunning},
-		evPoolDown:  {poolIgnore, PoolFailed},
-		evPoolRest:  {poolIgnore, PoolFailed},
-		evPoolRapid: {poolIgnore, PoolFailed},
-		evPoolProbe: {poolProbe, PoolFailed},
-		evPoolEmpty: {poolClosed, PoolStopped},
+		evPoolStart:   {poolOpen, PoolStarting},
+		evPoolStop:    {poolRetire, PoolFailed},
+		evPoolUp:      {poolHeal, PoolRunning},
+		evPoolDown:    {poolIgnore, PoolFailed},
+		evPoolRest:    {poolIgnore, PoolFailed},
+		evPoolRapid:   {poolIgnore, PoolFailed},
+		evPoolProbe:   {poolProbe, PoolFailed},
+		evPoolEmpty:   {poolClosed, PoolStopped},
+		evPoolDrain:   {poolDrain, PoolFailed},
+		evPoolDisable: {poolDisable, PoolFailed},
+		evPoolVacant:  {poolClosed, PoolDisabled},
+	},
+	PoolDisabled: {
+		evPoolStart:   {poolOpen, PoolStarting},
+		evPoolStop:    {poolRetire, PoolStopped},
+		evPoolUp:      {poolIgnore, PoolDisabled},
+		evPoolDown:    {poolIgnore, PoolDisabled},
+		evPoolRest:    {poolIgnore, PoolDisabled},
+		evPoolRapid:   {poolIgnore, PoolDisabled},
+		evPoolProbe:   {poolIgnore, PoolDisabled},
+		evPoolEmpty:   {poolIgnore, PoolDisabled},
+		evPoolDrain:   {poolIgnore, PoolDisabled},
+		evPoolDisable: {poolIgnore, PoolDisabled},
+		evPoolVacant:  {poolIgnore, PoolDisabled},
 	},
 }
 

@@ -26,6 +26,8 @@ type process struct {
 	listener int // socket: inherit, until fork; -1
 	notify   *notifySocket
 	out      *output
+	cpus     []int // guarded by env.mu; nil: all
+	place    place // once started
 
 	readySaid chan struct{} // closed by READY=1
 	exited    chan struct{} // closed when it is a zombie
@@ -37,10 +39,12 @@ type process struct {
 	stage  string // guarded by mu: what the worker's readiness waits for; "": not known
 
 	stopped atomic.Bool // by SIGSTOP
+	group   string      // guarded by mu, written before fork: directory of its cgroup; "" none
 }
 
 // run is the whole life of p; its goroutine ends with it.
 func (p *process) run() {
+	defer p.leaveGroup()
 	c, err := p.start()
 	if err == nil {
 		err = c.awaitExec()
@@ -55,7 +59,7 @@ func (p *process) run() {
 			err: fmt.Errorf("supervisor: worker %s: %w", p.ref, p.explain(err))})
 		return
 	}
-	p.env.post(event{worker: p.ref, kind: evSpawned, pid: c.pid})
+	p.env.post(event{worker: p.ref, kind: evSpawned, pid: c.pid, place: p.place})
 	var probing sync.WaitGroup
 	probing.Go(p.probe)
 	exit := p.collect(c)
@@ -77,13 +81,18 @@ func (p *process) start() (*child, error) {
 	if err := p.prepare(); err != nil {
 		return nil, err
 	}
-	environ, err := workerEnv(os.Environ(), p.conf.env(), &p.contract)
+	environ, err := workerEnv(p.user.identity(os.Environ()), p.conf.env(), &p.contract)
 	if err != nil {
 		return nil, err
 	}
+	isolate := p.isolate()
+	environ = p.conf.Isolation.goVariables(environ, isolate.cpus)
+	run, real := placeOf(p.conf)
+	p.place = real
 	o := &spawnOrder{
-		dir: p.conf.Dir, program: p.conf.Program, account: p.user, noFile: p.env.opts.NoFile,
-		argv: p.contract.argv(p.conf.Command),
+		dir: run.dir, program: run.program, account: p.user, noFile: p.env.opts.NoFile,
+		isolate: isolate,
+		argv:    p.contract.argv(p.conf.Command),
 	}
 	c, err := fork(o, environ, p.listener)
 	p.closeListener()
@@ -104,13 +113,21 @@ func (p *process) prepare() (err error) {
 	if spec == "" {
 		spec = p.env.opts.User
 	}
-	if p.user, err = lookupAccount(spec); err != nil {
+	if p.user, err = workerAccount(spec); err != nil {
 		return err
 	}
-	p.dir = socketDir{path: p.env.socketRoot + "/" + dirName(p.ref), worker: p.user,
+	if err := p.mayPass(p.env.opts.RuntimeDir); err != nil {
+		return err
+	}
+	p.dir = socketDir{path: workerDir(p.env.opts.RuntimeDir, p.ref), worker: p.user,
 		front: p.env.front}
 	p.contract = contract{ref: p.ref, socket: p.dir.socket(), notify: p.dir.notify(),
-		listen: p.conf.Socket == config.SocketInherit}
+		listen: p.conf.Socket == config.SocketInherit, mux: p.conf.Dispatch == config.DispatchMux,
+		slots: p.conf.Concurrency}
+	if !p.dir.shared() && p.user.gid == p.env.front.gid {
+		p.env.warnOnce(p.ref.Pool, "the workers' group is the front's: they can connect to the sockets "+
+			"of other pools")
+	}
 	if err := checkSocketPath(p.contract.notify); err != nil {
 		return err
 	}
@@ -119,6 +136,10 @@ func (p *process) prepare() (err error) {
 	}
 	if p.notify, err = listenNotify(p.contract.notify, p.user, p.onNotice); err != nil {
 		return err
+	}
+	if p.conf.Sidecar.Is {
+		p.contract.socket = ""
+		return nil
 	}
 	if p.contract.port, err = p.env.ports.take(); err != nil {
 		return err
@@ -132,9 +153,6 @@ func (p *process) prepare() (err error) {
 	return err
 }
 
-// dirName is POOL-N.
-func dirName(w WorkerRef) string { return fmt.Sprintf("%s-%d", w.Pool, w.N) }
-
 func (p *process) closeListener() {
 	if p.listener >= 0 {
 		_ = unix.Close(p.listener) // the worker has its own
@@ -147,12 +165,12 @@ func (p *process) onNotice(n notice) {
 	if n.ready {
 		p.saidOnce.Do(func() { close(p.readySaid) })
 	}
-	e := event{worker: p.ref, kind: evNotice, status: n.status}
+	e := event{worker: p.ref, kind: evNotice, status: n.status, recycle: n.recycle}
 	if n.stopping {
 		e.kind = evStopNotice
 		e.text = "the worker said STOPPING=1"
 	}
-	if n.stopping || n.status != nil {
+	if n.stopping || n.status != nil || n.recycle != nil {
 		p.env.post(e)
 	}
 }
@@ -164,6 +182,9 @@ func (p *process) collect(c *child) ExitStatus {
 	p.mu.Lock()
 	// The leader is a zombie: the group's number cannot be anybody else's yet.
 	_ = unix.Kill(-c.pid, unix.SIGKILL) // ESRCH: it was alone
+	if p.group != "" {
+		killGroup(p.group) // whoever left the process group, too
+	}
 	var ws syscall.WaitStatus
 	for {
 		if _, err := syscall.Wait4(c.pid, &ws, 0, nil); err != syscall.EINTR {
@@ -172,6 +193,9 @@ func (p *process) collect(c *child) ExitStatus {
 	}
 	p.reaped = true
 	p.mu.Unlock()
+	if p.env.opts.Process {
+		killDescendants(p.contract.socket)
+	}
 	p.endOutput(c)
 	return exitStatus(c.pid, ws, p.env.now())
 }

@@ -232,7 +232,7 @@ func TestWorkerServesAndStops(t *testing.T) {
 	if !slices.Contains(s.Exits[0].Output, "got SIGTERM") {
 		t.Errorf("last output = %q; want SIGTERM mentioned", s.Exits[0].Output)
 	}
-	want := []string{"shop available=2", "shop available=0", "ready shop/1", "shop available=2",
+	want := []string{"shop available=0", "ready shop/1", "shop available=2",
 		"drain shop/1", "gone shop/1"}
 	if !slices.Equal(tp.front.calls, want) {
 		t.Errorf("calls = %q; want %q", tp.front.calls, want)
@@ -250,7 +250,7 @@ func TestWorkerReadyByPortOnIPv6Only(t *testing.T) {
 func TestWorkerListensElsewhere(t *testing.T) {
 	tp := startPools(t)
 	c := testConfig("lost", "elsewhere")
-	c.Ready.Timeout = config.Duration(300 * time.Millisecond)
+	c.Ready.Timeout = config.Duration(time.Second)
 	c.RapidFail.Failures = 1
 	c.RapidFail.Then = config.ThenStayDown
 	err := tp.add(t, c).Start(t.Context())

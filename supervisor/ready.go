@@ -30,6 +30,14 @@ func (p *process) probe() {
 			return
 		}
 	}
+	if p.conf.Sidecar.Is { // it has no endpoint
+		text := "its program runs"
+		if p.conf.Ready.Probe.Kind == config.KindNotify {
+			text = "READY=1"
+		}
+		p.env.post(event{worker: p.ref, kind: evReady, text: text})
+		return
+	}
 	timer := time.NewTimer(interval)
 	defer timer.Stop()
 	for {
@@ -191,6 +199,9 @@ func (p *process) describe() string {
 	if pid == 0 {
 		return "its process was not started within ready.timeout"
 	}
+	if p.conf.Sidecar.Is {
+		return "it did not say READY=1"
+	}
 	var b strings.Builder
 	if p.conf.Ready.Probe.Kind == config.KindNotify {
 		select {
@@ -211,7 +222,23 @@ func (p *process) describe() string {
 	}
 	b.WriteString(", expected WEIR_SOCKET=" + p.contract.socket + " or PORT=" +
 		strconv.Itoa(p.contract.port) + " on loopback")
+	if pid, program := p.portThief(); pid != 0 {
+		fmt.Fprintf(&b, ", which pid %d (%s) has taken", pid, program)
+	}
 	return b.String()
+}
+
+// portThief is the process that took PORT before the worker, pid 0 if there is none to be seen.
+func (p *process) portThief() (pid int, program string) {
+	if p.ownsPort() {
+		return 0, ""
+	}
+	for _, ip := range loopbacks {
+		if pid, program = portOwner(p.portAddress(ip)); pid != 0 {
+			return pid, program
+		}
+	}
+	return 0, ""
 }
 
 // listenInherited makes the listening socket for fd 3, in blocking mode, as systemd does.

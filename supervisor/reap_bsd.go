@@ -28,5 +28,8 @@ func (c *child) awaitDeath() {
 	}
 }
 
+// killDescendants does nothing: nobody here inherits a worker's orphans.
+func killDescendants(string) {}
+
 // sweepOrphans does nothing: orphans go to init.
 func sweepOrphans() {}

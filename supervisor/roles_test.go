@@ -38,6 +38,11 @@ func runRole(role string) int {
 	case "report": // what the worker sees of its surroundings, then serves
 		reportRole()
 		return serveRole("unix", os.Getenv("WEIR_SOCKET"), true)
+	case "trespass": // tries what TEST_TRESPASS names, then serves
+		trespass()
+		return serveRole("unix", os.Getenv("WEIR_SOCKET"), true)
+	case "refused": // a supervisor without root's rights
+		return refusedRole()
 	case "flood":
 		return floodRole()
 	case "supervise": // a supervisor to be killed

@@ -177,7 +177,7 @@ func TestRecycleOneAfterTheOther(t *testing.T) {
 	m.happens(1, evReady)
 	m.happens(2, evReady)
 	m.env.calls = nil
-	w := m.wait(m.p.recycle("test", 0, m.env.t))
+	w := m.wait(m.p.recycle(order{causeCommand, "test"}, 0, m.env.t))
 	m.want("surge is one", "spawn 3")
 	m.happens(3, evSpawned)
 	m.happens(3, evReady)
@@ -224,7 +224,7 @@ func (m *machine) wantResult(why string, w *waiter, want string) {
 func TestRecycleCalledOff(t *testing.T) {
 	m := started(t, nil)
 	m.happens(1, evReady)
-	w := m.wait(m.p.recycle("test", 0, m.env.t))
+	w := m.wait(m.p.recycle(order{causeCommand, "test"}, 0, m.env.t))
 	m.happens(2, evSpawned)
 	m.env.calls = nil
 	m.happens(2, evExited)
@@ -237,17 +237,17 @@ func TestRecycleCalledOff(t *testing.T) {
 
 func TestRecycleRefused(t *testing.T) {
 	m := newMachine(t, nil)
-	m.wantResult("stopped", m.wait(m.p.recycle("", 0, m.env.t)),
+	m.wantResult("stopped", m.wait(m.p.recycle(order{causeCommand, ""}, 0, m.env.t)),
 		"supervisor: pool shop: recycle: pool is stopped")
 	m = started(t, nil)
-	m.wantResult("unknown worker", m.wait(m.p.recycle("", 9, m.env.t)),
+	m.wantResult("unknown worker", m.wait(m.p.recycle(order{causeCommand, ""}, 9, m.env.t)),
 		"supervisor: pool shop: worker 9: no such worker")
 }
 
 func TestOldWorkerDiesDuringRecycle(t *testing.T) {
 	m := started(t, nil)
 	m.happens(1, evReady)
-	m.p.recycle("test", 0, m.env.t)
+	m.p.recycle(order{causeCommand, "test"}, 0, m.env.t)
 	m.env.calls = nil
 	m.happens(1, evExited)
 	m.want("its replacement takes its place, no third is started", "gone 1", "forget 1")

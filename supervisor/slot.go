@@ -11,10 +11,17 @@ type slot struct {
 	next  seat   // its replacement, while that starts
 	stale string // why cur is to be replaced; "" if it is not
 	keep  bool   // stale by a changed configuration: go on though a replacement fails
+
+	cause   recycleCause // of stale
+	vacated recycleCause // why the last worker left before its replacement, which is not ready yet
+	after   *worker      // nobody is started here while this one has a process
+	last    string       // the last worker that was recycled here, and why
 }
 
 // fill puts a fresh worker in the slot.
-func (s *slot) fill(w *worker) { s.cur.w, s.stale, s.keep = w, "", false }
+func (s *slot) fill(w *worker) {
+	s.cur.w, s.stale, s.cause, s.keep, s.after = w, "", causeNone, false, nil
+}
 
 // seat is a worker, or the right to start one at a time.
 type seat struct {
@@ -29,40 +36,52 @@ func (s *seat) free(now time.Time) bool { return s.w == nil && !now.Before(s.at)
 // maintain brings workers and slots in line with what is wanted. It is called after every event and
 // is idempotent: what it finds right it leaves alone.
 func (p *Pool) maintain(now time.Time) {
-	if p.want != PoolRunning || p.state == PoolFailed {
+	if p.paused() {
 		return
 	}
+	p.order.released = true
 	p.retireIdle(now)
 	p.resize(now)
-	replacing := 0
+	p.judge(now)
 	for _, s := range p.slots {
 		p.promote(s, now)
-		if s.cur.free(now) {
+		if s.cur.free(now) && p.mayFill(s) {
 			if w := p.spawnIn(&s.cur, now); w != nil {
 				s.fill(w)
 			}
 		}
-		if s.next.w != nil {
-			replacing++
+		if s.vacated != causeNone && s.cur.w != nil && s.cur.w.state == WorkerReady {
+			s.vacated = causeNone
+			p.cleared(s.cur.w, now)
 		}
 	}
+	p.measureRoom(now)
+	replacing := p.replacing()
 	for _, s := range p.slots {
 		if s.stale == "" || s.next.w != nil || s.cur.w == nil {
 			continue
 		}
 		if s.cur.w.state == WorkerStarting { // nobody would miss it
-			w := s.cur.w
-			s.fill(p.spawn(now))
-			s.cur.w.permit, w.permit = w.permit, false
-			p.dismiss(w, "superseded while starting", now)
+			p.supersede(s, now)
 			continue
 		}
-		if replacing == 0 && s.next.free(now) {
-			if s.next.w = p.spawnIn(&s.next, now); s.next.w != nil {
-				replacing++
-			}
+		if !replacing && s.next.free(now) {
+			replacing = p.replace(s, now)
 		}
 	}
+	p.endRoll()
+}
+
+// supersede replaces the worker in s, which is starting; a fresh one beside it has its permit.
+func (p *Pool) supersede(s *slot, now time.Time) {
+	w := s.cur.w
+	if p.overlaps() {
+		s.fill(p.spawn(now))
+		s.cur.w.permit, w.permit = w.permit, false
+	} else {
+		s.vacated, s.after = s.cause, w
+	}
+	p.dismiss(w, "superseded while starting", now)
 }
 
 // resize makes the number of slots be the wanted one.
@@ -87,9 +106,13 @@ func (p *Pool) promote(s *slot, now time.Time) {
 	if next == nil || next.state != WorkerReady && s.cur.w != nil {
 		return
 	}
-	old, why := s.cur.w, s.stale
-	s.cur, s.next, s.stale, s.keep = s.next, seat{}, "", false
+	if s.cur.w != nil && !p.cleared(next, now) {
+		return
+	}
+	old, why, cause := s.cur.w, s.stale, s.cause
+	s.cur, s.next, s.stale, s.cause, s.keep = s.next, seat{}, "", causeNone, false
 	if old != nil {
+		p.recycled(old, s, order{cause, why}, now)
 		p.dismiss(old, why, now)
 	}
 }
@@ -98,11 +121,12 @@ func (p *Pool) promote(s *slot, now time.Time) {
 func (p *Pool) onWorker(w *worker, from WorkerState, now time.Time) {
 	switch {
 	case w.state == WorkerReady:
+		p.order.up = true
 		if p.want == PoolRunning {
 			p.event(evPoolUp, now)
 		}
 		p.fleet.lookAt = earlier(p.fleet.lookAt, now.Add(scaleAgain))
-	case from.serving() && p.ready() == 0 && !p.rests():
+	case from.serving() && p.ready() == 0 && !p.dormant():
 		p.event(evPoolDown, now)
 	}
 	if w.state != WorkerStarting && from == WorkerStarting && w.state != WorkerStopping ||
@@ -115,6 +139,7 @@ func (p *Pool) onWorker(w *worker, from WorkerState, now time.Time) {
 	if w.state == WorkerGone {
 		delete(p.workers, w.ref.N)
 		p.ps.env.forget(w.ref)
+		p.onEnd(w, now)
 	}
 }
 
@@ -125,13 +150,18 @@ func (p *Pool) leave(w *worker, now time.Time) {
 		if s.cur.w == w {
 			s.cur.w = nil
 			p.account(w, &s.cur, now)
+			if s.vacated != causeNone {
+				p.replacementFailed(w, s, now)
+			}
 		}
 		if s.next.w == w {
 			s.next.w = nil
 			p.account(w, &s.next, now)
-			p.replacementFailed(w, s)
+			p.replacementFailed(w, s, now)
 		}
 	}
+	p.freshFailed(w, now)
+	p.unpin(w)
 }
 
 // account sets the back-off of w's seat and counts a failure. The first respawn after a death from

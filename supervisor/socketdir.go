@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +17,19 @@ type socketDir struct {
 	path   string
 	worker account
 	front  account
+}
+
+// workerDir is the directory of w's sockets.
+func workerDir(runtime string, w WorkerRef) string {
+	return filepath.Join(runtime, "w", dirName(w))
+}
+
+// dirName is POOL-N, @NAME-N for a sidecar: no pool's name begins like this.
+func dirName(w WorkerRef) string {
+	if isSidecar(w.Pool) {
+		return fmt.Sprintf("@%s-%d", strings.TrimPrefix(w.Pool, sidecarPrefix), w.N)
+	}
+	return fmt.Sprintf("%s-%d", w.Pool, w.N)
 }
 
 // shared reports whether worker and front are the same user, so that no group is needed.

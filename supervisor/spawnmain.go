@@ -35,6 +35,7 @@ type spawnOrder struct {
 	program  string // "": look argv[0] up
 	account  account
 	noFile   *[2]uint64
+	isolate  isolationOrder
 	argv     []string
 }
 
@@ -62,6 +63,7 @@ func (o *spawnOrder) args() []string {
 	if o.noFile != nil {
 		a = append(a, fmt.Sprintf("nofile=%d,%d", o.noFile[0], o.noFile[1]))
 	}
+	a = append(a, o.isolate.args()...)
 	return append(append(a, "--"), o.argv...)
 }
 
@@ -110,7 +112,7 @@ func (o *spawnOrder) set(key, value string) (err error) {
 		o.noFile = new([2]uint64)
 		_, err = fmt.Sscanf(value, "%d,%d", &o.noFile[0], &o.noFile[1])
 	default:
-		err = errors.New("unknown order")
+		err = o.isolate.set(key, value)
 	}
 	return err
 }
@@ -138,7 +140,7 @@ func SpawnMain(args []string) int {
 	return 126
 }
 
-// workerUmask is what files of workers start with, whatever the supervisor was started with.
+// workerUmask is the default of Isolation.Umask, whatever the supervisor was started with.
 const workerUmask = 0o022
 
 // Stages of become that the parent tells apart.
@@ -152,15 +154,20 @@ const (
 func (o *spawnOrder) become() (stage string, err error) {
 	unix.CloseOnExec(o.statusFD)
 	sealFiles(o.statusFD)
+	if stage, err := o.isolate.confine(); err != nil {
+		return stage, err
+	}
 	if err := o.limits(); err != nil {
 		return "rlimit", err
 	}
 	if err := o.credentials(); err != nil {
 		return "credentials", err
 	}
-	unix.Umask(workerUmask)
-	if err := noNewPrivs(); err != nil {
-		return "no_new_privs", err
+	unix.Umask(o.isolate.umask)
+	if !o.isolate.newPrivs {
+		if err := noNewPrivs(); err != nil {
+			return "no_new_privs", err
+		}
 	}
 	if o.dir != "" {
 		if err := os.Chdir(o.dir); err != nil {
@@ -181,6 +188,9 @@ func (o *spawnOrder) become() (stage string, err error) {
 	}
 	if err := dieWithParent(o.parent); err != nil {
 		return "parent", err
+	}
+	if stage, err := o.isolate.limit(); err != nil {
+		return stage, err
 	}
 	err = syscall.Exec(program, o.argv, os.Environ())
 	if err == syscall.ENOENT {

@@ -3,7 +3,8 @@ package supervisor
 import "time"
 
 // starts bounds how many workers of all pools are starting at once: a worker holds a permit from its
-// spawn until it is ready or gone. Seats for which there is none wait in line. Owned by the main loop.
+// spawn until it is ready or gone. Seats for which there is none wait in line. Sidecars need none, as
+// workers that start may wait for them. Owned by the main loop.
 type starts struct {
 	max  int // 0: no bound
 	held int
@@ -45,12 +46,6 @@ func (l *starts) leave(s *seat) {
 	}
 }
 
-// waits reports that s stands in line.
-func (l *starts) waits(s *seat) bool {
-	_, ok := l.in[s]
-	return ok
-}
-
 // give takes the permit of a worker back, once.
 func (l *starts) give(w *worker) {
 	if w.permit {
@@ -77,10 +72,10 @@ func (ps *Pools) SetStarts(n int) {
 
 // spawnIn starts a worker for a seat; nil while it must wait for its turn.
 func (p *Pool) spawnIn(s *seat, now time.Time) *worker {
-	if !p.ps.starts.admit(p, s) {
+	if !p.conf.Sidecar.Is && !p.ps.starts.admit(p, s) {
 		return nil
 	}
 	w := p.spawn(now)
-	w.permit = true
+	w.permit = !p.conf.Sidecar.Is
 	return w
 }

@@ -3,6 +3,8 @@ package supervisor
 import (
 	"testing"
 	"time"
+
+	"weir/supervisor/config"
 )
 
 func TestStartsAreBounded(t *testing.T) {
@@ -91,4 +93,42 @@ func TestStartsAndProbes(t *testing.T) {
 	m.ps.starts.held = 0
 	m.later(backoffMin)
 	m.want("their turn is over", "spawn 2")
+}
+
+// A replacement waits for its turn, and the old worker serves meanwhile.
+func TestStartsOfReplacements(t *testing.T) {
+	m := serving(t, func(c *PoolConfig) { c.Workers = 2 })
+	m.ps.starts.max, m.ps.starts.held = 1, 1
+	w := m.wait(m.p.recycle(order{causeCommand, "test"}, 0, m.env.t))
+	m.later(time.Hour)
+	m.want("others start")
+	m.ps.starts.held = 0
+	m.later(0)
+	m.want("their turn is over", "spawn 3")
+	if m.ps.starts.held != 1 {
+		t.Errorf("%d permits are held; want 1", m.ps.starts.held)
+	}
+	m.comesUp(3)
+	m.want("one by one", "ready 3 8", "drain 1", "spawn 4")
+	m.comesUp(4)
+	m.leaves(1)
+	m.leaves(2)
+	m.wantResult("done", w, "")
+	if m.ps.starts.held != 0 || len(m.ps.starts.line) != 0 {
+		t.Errorf("%+v; want nothing held and nobody in line", m.ps.starts)
+	}
+}
+
+// A worker that starts may wait for a sidecar, so that waits for nobody's turn.
+func TestStartsLeaveSidecarsAlone(t *testing.T) {
+	y := newYard(t, SidecarRole{}, config.Sidecar{Name: "cache"})
+	y.up("cache")
+	y.ps.starts.max, y.ps.starts.held = 1, 1
+	y.life("cache", evExited, 1)
+	y.later(time.Minute)
+	y.wantCar("started again", "cache", PoolStarting, 1)
+	y.up("cache")
+	if y.ps.starts.held != 1 {
+		t.Errorf("%d permits are held; want 1, somebody else's", y.ps.starts.held)
+	}
 }

@@ -7,18 +7,21 @@ import (
 
 // PoolStatus is what a pool is at one moment.
 type PoolStatus struct {
-	Name      string         `json:"name"`
-	State     PoolState      `json:"state"`
-	Want      PoolState      `json:"want"`         // running or stopped
-	WantCount int            `json:"want_workers"` // workers wanted now
-	Min       int            `json:"min_workers"`  // fewest and most that load may lead to
-	Max       int            `json:"max_workers"`
-	Ready     int            `json:"ready_workers"`   // workers in rotation
-	Waiting   int            `json:"waiting"`         // requests in the queue
-	Failures  int            `json:"failures"`        // within rapid_fail.window
-	Error     string         `json:"error,omitempty"` // why the last worker that failed did
-	Workers   []WorkerStatus `json:"workers"`         // every process, oldest first
-	Exits     []ExitStatus   `json:"exits"`           // last ones, newest first
+	Name      string            `json:"name"`
+	State     PoolState         `json:"state"`
+	Want      PoolState         `json:"want"`         // running, stopped or disabled
+	WantCount int               `json:"want_workers"` // workers wanted now
+	Min       int               `json:"min_workers"`  // fewest and most that load may lead to
+	Max       int               `json:"max_workers"`
+	Ready     int               `json:"ready_workers"`           // workers in rotation
+	Waiting   int               `json:"waiting"`                 // requests in the queue
+	Failures  int               `json:"failures"`                // within rapid_fail.window
+	Watched   int               `json:"watched_files,omitempty"` // files that match recycle.files
+	RecycleAt time.Time         `json:"recycle_at,omitzero"`     // the next of recycle.at
+	Recycles  map[string]uint64 `json:"recycles"`                // workers that left to be replaced, by cause
+	Error     string            `json:"error,omitempty"`         // why the last worker that failed did
+	Workers   []WorkerStatus    `json:"workers"`                 // every process, oldest first
+	Exits     []ExitStatus      `json:"exits"`                   // last ones, newest first
 }
 
 // WorkerStatus is what a worker is at one moment.
@@ -29,17 +32,21 @@ type WorkerStatus struct {
 	Started  time.Time   `json:"started"`
 	Uptime   float64     `json:"uptime_s"` // seconds since Started
 	Ready    bool        `json:"was_ready"`
-	Served   bool        `json:"served"`             // completed a request
-	InFlight int         `json:"in_flight"`          // requests it holds
-	Requests uint64      `json:"requests"`           // completed
-	Errors   uint64      `json:"errors"`             // of those, answers of 500 and above; broken exchanges
-	Network  string      `json:"network,omitempty"`  // unix or tcp
-	Address  string      `json:"address,omitempty"`  // where it takes connections
-	Reason   string      `json:"reason,omitempty"`   // why it leaves
-	Status   string      `json:"status,omitempty"`   // what it said of itself by STATUS=
-	Replaces bool        `json:"replaces,omitempty"` // started to take another worker's place
-	Stale    string      `json:"stale,omitempty"`    // why it is to be replaced
-	Output   []string    `json:"output"`             // last lines
+	Served   bool        `json:"served"`                 // completed a request
+	InFlight int         `json:"in_flight"`              // requests it holds
+	Requests uint64      `json:"requests"`               // completed
+	Errors   uint64      `json:"errors"`                 // of those, answers of 500 and above; broken exchanges
+	Network  string      `json:"network,omitempty"`      // unix or tcp
+	Address  string      `json:"address,omitempty"`      // where it takes connections
+	Reason   string      `json:"reason,omitempty"`       // why it leaves
+	Status   string      `json:"status,omitempty"`       // what it said of itself by STATUS=
+	Replaces bool        `json:"replaces,omitempty"`     // started to take another worker's place
+	Stale    string      `json:"stale,omitempty"`        // why it is to be replaced
+	Recycled string      `json:"last_recycle,omitempty"` // the last worker recycled in its place, and why
+	RSS      int64       `json:"rss_bytes"`              // of its process group; 0: unknown
+	PSS      int64       `json:"pss_bytes"`
+	Dir      string      `json:"dir,omitempty"` // where it runs, symlinks resolved
+	Output   []string    `json:"output"`        // last lines
 }
 
 // ExitStatus is how a worker ended.
@@ -58,11 +65,12 @@ type ExitStatus struct {
 func (p *Pool) snapshot(now time.Time) PoolStatus {
 	p.pruneFailures(now)
 	s := PoolStatus{
-		Name: p.name, State: p.state, Want: p.want, WantCount: p.wanted(), Ready: p.ready(),
-		Waiting: p.waiting, Failures: len(p.failures), Workers: []WorkerStatus{}, Exits: slices.Clone(p.exits),
+		Name: p.name, State: p.state, Want: p.want, WantCount: p.wanted(), Min: p.floor(),
+		Ready: p.ready(), Waiting: p.waiting, Failures: len(p.failures),
+		Recycles: p.rec.counts.byName(), RecycleAt: p.rec.timetable.next, Watched: len(p.rec.files.last),
+		Workers: []WorkerStatus{}, Exits: slices.Clone(p.exits),
 	}
-	_, s.Max = p.conf.bounds()
-	s.Min = p.conf.floor()
+	_, s.Max = p.bounds()
 	slices.Reverse(s.Exits)
 	if p.lastErr != nil {
 		s.Error = p.lastErr.Error()
@@ -79,12 +87,12 @@ func (w *worker) snapshot(now time.Time) WorkerStatus {
 		Uptime: now.Sub(w.startedAt).Seconds(), Ready: !w.readyAt.IsZero(), Served: w.served,
 		InFlight: w.traffic.inFlight, Requests: w.traffic.completed, Errors: w.traffic.errors,
 		Network: w.endpoint.Network, Address: w.endpoint.Address, Reason: w.reason, Status: w.status,
-		Output: w.pool.ps.env.lines(w.ref),
+		Dir: w.rec.place.dir, Output: w.pool.ps.env.lines(w.ref),
 	}
 	for _, sl := range w.pool.slots {
 		s.Replaces = s.Replaces || sl.next.w == w
 		if sl.cur.w == w {
-			s.Stale = sl.stale
+			s.Stale, s.Recycled = sl.stale, sl.last
 		}
 	}
 	return s

@@ -21,6 +21,8 @@ type Options struct {
 	Config *config.Loaded
 	// Load loads the configuration anew for a reload; nil refuses reloads.
 	Load func() (*config.Loaded, error)
+	// Applied is told of a configuration that a reload has put in force; nil: nobody is.
+	Applied func(*config.Loaded)
 	// WorkerCommand is the argv that hosts the handler of a pool without command; nil refuses such
 	// pools.
 	WorkerCommand func(p *config.Pool) []string
@@ -145,6 +147,9 @@ func (s *Supervisor) open() error {
 	if err := s.claim(c); err != nil {
 		return err
 	}
+	if err := s.checkPaths(c); err != nil {
+		return err
+	}
 	front, err := lookupAccount(c.User)
 	if err != nil {
 		return fmt.Errorf("supervisor: user: %w", err)
@@ -201,10 +206,10 @@ func (s *Supervisor) claim(c *config.Config) error {
 	if p.path == "" {
 		p.path, p.explicit = admin.RuntimeDir(os.Getenv, os.Geteuid())
 	}
-	if c.User != "" {
-		p.mode = 0o711 // the front and workers pass through to their sockets
+	if os.Geteuid() == 0 {
+		p.mode = 0o711 // fronts and workers of other users, also later ones, pass to their sockets
 	}
-	d, note, err := claimRuntimeDir(p)
+	d, note, err := claimRuntimeDir(s.untilDrain(), p)
 	s.mu.Lock()
 	s.dir = d
 	s.mu.Unlock()

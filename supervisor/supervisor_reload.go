@@ -16,14 +16,16 @@ import (
 // Reload loads the configuration anew and applies what differs: new listeners are bound first, then
 // every front changes or none does, then removed listeners are closed and changed pools changed. Any
 // error before the fronts have changed leaves everything as it was and wraps [admin.ErrRefused]; a
-// later one is about single pools, and the new configuration is in force.
+// later one is about single pools, and the new configuration is in force. Errors are logged, too.
 //
 // ctx bounds the wait for pools.
 func (s *Supervisor) Reload(ctx context.Context) error {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
 	if !s.isState(stateRunning) {
-		return fmt.Errorf("supervisor: reload: %w: the instance is not running", admin.ErrConflict)
+		err := fmt.Errorf("supervisor: reload: %w: the instance is not running", admin.ErrConflict)
+		s.log.Error("reload", "err", err)
+		return err
 	}
 	s.notifySystemd(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
 	defer func() {
@@ -64,13 +66,19 @@ func (s *Supervisor) reload(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", admin.ErrRefused, err)
 	}
+	if err := s.checkPaths(next); err != nil {
+		return fmt.Errorf("%w: %w", admin.ErrRefused, err)
+	}
 	if err := s.swap(ctx, loaded); err != nil {
 		return fmt.Errorf("%w: %w", admin.ErrRefused, err)
 	}
+	if s.opts.Applied != nil {
+		s.opts.Applied(loaded)
+	}
 	s.log.Info("reloaded", "sites", countOf(changes.Sites), "listeners", countOf(changes.Listeners),
-		"pools", countOf(changes.Pools))
+		"sidecars", countOf(changes.Sidecars), "pools", countOf(changes.Pools))
 	s.pools.SetStarts(int(next.Limits.Starts))
-	return s.pools.Apply(ctx, pools)
+	return errors.Join(s.pools.Apply(ctx, pools), s.fronts.sync(ctx))
 }
 
 func countOf(t config.ThingChanges) int { return len(t.Added) + len(t.Removed) + len(t.Changed) }
@@ -162,7 +170,7 @@ func (s *Supervisor) bindBeside(ctx context.Context, added []config.Listener, re
 	return fresh, nil
 }
 
-// Recycle implements admin.Instance.
+// Recycle replaces every worker of a pool, one after the other.
 func (s *Supervisor) Recycle(ctx context.Context, pool string) error {
 	if s.pools == nil || !s.isState(stateRunning) {
 		return fmt.Errorf("supervisor: recycle %s: %w: the instance is not running", pool,

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -33,9 +35,13 @@ type runtimePlace struct {
 }
 
 // claimRuntimeDir makes and locks the directory. A live instance in the usual place makes it take
-// PLACE-PID instead, and say so in note.
-func claimRuntimeDir(p runtimePlace) (d *runtimeDir, note string, err error) {
+// PLACE-PID instead, and say so in note; one that dies just now is waited for.
+func claimRuntimeDir(ctx context.Context, p runtimePlace) (d *runtimeDir, note string, err error) {
+	until := time.Now().Add(dirTakenRetry)
 	d, err = lockDir(p)
+	for errors.Is(err, errDirTaken) && time.Now().Before(until) && pause(ctx, dirTakenRetryEvery) {
+		d, err = lockDir(p)
+	}
 	if !errors.Is(err, errDirTaken) {
 		return d, "", err
 	}

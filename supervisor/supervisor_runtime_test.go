@@ -7,25 +7,26 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func discardLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func TestRuntimeDirIsLocked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "w")
-	d, note, err := claimRuntimeDir(runtimePlace{path: path, mode: 0o700})
+	d, note, err := claimRuntimeDir(t.Context(), runtimePlace{path: path, mode: 0o700})
 	if err != nil || note != "" || d.path != path {
 		t.Fatalf("claimRuntimeDir = %+v, %q, %v", d, note, err)
 	}
 	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o700 {
 		t.Errorf("mode %v, %v; want 0700", st.Mode(), err)
 	}
-	_, _, err = claimRuntimeDir(runtimePlace{path: path, explicit: true, mode: 0o700})
+	_, _, err = claimRuntimeDir(t.Context(), runtimePlace{path: path, explicit: true, mode: 0o700})
 	if want := fmt.Sprintf("runtime directory %s: in use by pid %d", path, os.Getpid()); err == nil ||
 		!strings.Contains(err.Error(), want) {
 		t.Errorf("a taken explicit directory: %v; want %q", err, want)
 	}
-	other, note, err := claimRuntimeDir(runtimePlace{path: path, mode: 0o700})
+	other, note, err := claimRuntimeDir(t.Context(), runtimePlace{path: path, mode: 0o700})
 	want := fmt.Sprintf("%s-%d", path, os.Getpid())
 	if err != nil || other.path != want || !strings.Contains(note, want) {
 		t.Fatalf("a taken usual directory: %+v, %q, %v; want %s", other, note, err, want)
@@ -35,10 +36,16 @@ func TestRuntimeDirIsLocked(t *testing.T) {
 		t.Errorf("%s is left over: %v", want, err)
 	}
 	d.release()
-	if d, _, err = claimRuntimeDir(runtimePlace{path: path, explicit: true, mode: 0o700}); err != nil {
+	if d, _, err = claimRuntimeDir(t.Context(), runtimePlace{path: path, explicit: true, mode: 0o700}); err != nil {
 		t.Fatalf("after release: %v", err)
 	}
-	d.release()
+	// One that is about to end, as a killed instance is, is waited for.
+	time.AfterFunc(3*dirTakenRetryEvery, d.release)
+	next, note, err := claimRuntimeDir(t.Context(), runtimePlace{path: path, mode: 0o700})
+	if err != nil || next.path != path || note != "" {
+		t.Fatalf("beside one that ends: %+v, %q, %v; want %s", next, note, err, path)
+	}
+	next.release()
 }
 
 func TestRuntimeDirRefuses(t *testing.T) {
@@ -58,7 +65,7 @@ func TestRuntimeDirRefuses(t *testing.T) {
 		{"below a file", file + "/x", "choose another with --runtime-dir"},
 	} {
 		for _, explicit := range []bool{true, false} {
-			d, _, err := claimRuntimeDir(runtimePlace{path: tc.path, explicit: explicit, mode: 0o700})
+			d, _, err := claimRuntimeDir(t.Context(), runtimePlace{path: tc.path, explicit: explicit, mode: 0o700})
 			if err == nil {
 				d.release()
 				t.Errorf("%s: claimed", tc.desc)
@@ -80,7 +87,7 @@ func TestRuntimeDirOfAnother(t *testing.T) {
 	if err := os.Chown(path, 12345, -1); err != nil {
 		t.Fatal(err)
 	}
-	d, _, err := claimRuntimeDir(runtimePlace{path: path, mode: 0o700})
+	d, _, err := claimRuntimeDir(t.Context(), runtimePlace{path: path, mode: 0o700})
 	if err == nil {
 		d.release()
 		t.Fatal("took another user's directory")

@@ -58,8 +58,34 @@ func goListener(l *Listener) (net.Listener, error) {
 	return nl, nil
 }
 
-// poolConfigs is what c's pools are to the supervisor.
+// checkPaths reports a runtime directory that is too long for the sockets that would lie in it, also
+// for those of pools' later workers.
+func (s *Supervisor) checkPaths(c *config.Config) error {
+	var errs []error
+	for _, address := range c.Admin.Listen {
+		if below, ok := strings.CutPrefix(address, "unix:{runtime}"); ok {
+			errs = append(errs, checkSocketPath(s.dir.path+below))
+		}
+	}
+	for i := range c.Pools {
+		d := socketDir{path: workerDir(s.dir.path, WorkerRef{c.Pools[i].Name, workersCounted})}
+		errs = append(errs, checkSocketPath(d.notify()))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("supervisor: %w", err)
+	}
+	return nil
+}
+
+// poolConfigs is what c's sidecars and pools are to the supervisor, in this order.
 func (s *Supervisor) poolConfigs(c *config.Config) ([]PoolConfig, error) {
+	cars := make([]PoolConfig, len(c.Sidecars))
+	for i := range c.Sidecars {
+		cars[i] = SidecarConfigFrom(&c.Sidecars[i])
+		if err := cars[i].validate(); err != nil {
+			return nil, err
+		}
+	}
 	out := make([]PoolConfig, len(c.Pools))
 	for i := range c.Pools {
 		p := &c.Pools[i]
@@ -72,7 +98,7 @@ func (s *Supervisor) poolConfigs(c *config.Config) ([]PoolConfig, error) {
 			return nil, err
 		}
 	}
-	return out, nil
+	return append(cars, out...), nil
 }
 
 // up starts fronts and pools side by side and returns when the instance is ready.
@@ -136,6 +162,9 @@ func (s *Supervisor) ready(ctx context.Context) error {
 		}
 		return cause
 	}
+	if err := s.fronts.sync(ctx); err != nil && !isClosed(s.drain) { // they have the workers, too
+		return err
+	}
 	line := s.readyLine()
 	s.setState(stateRunning)
 	s.notifySystemd(fmt.Sprintf("READY=1\nMAINPID=%d", os.Getpid()))
@@ -189,6 +218,11 @@ func (s *Supervisor) missing() []string {
 		}
 	}
 	s.fronts.mu.Unlock()
+	for _, c := range s.pools.Sidecars() {
+		if c.Want == PoolRunning && c.Ready == 0 {
+			out = append(out, sidecarPrefix+c.Name)
+		}
+	}
 	for _, p := range s.pools.Status() {
 		if p.Want == PoolRunning && p.Ready == 0 && p.WantCount > 0 {
 			out = append(out, fmt.Sprintf("pool %s (0/%d workers ready)", p.Name, p.WantCount))

@@ -15,7 +15,8 @@ func (s *Supervisor) Status(ctx context.Context) admin.Status {
 		PID: os.Getpid(), Version: s.opts.Version, State: string(s.state), Started: s.started,
 		Uptime: time.Since(s.started).Seconds(), RuntimeDir: s.runtimeDir(),
 		ConfigFile: s.loaded.File, Listeners: []admin.Listener{}, Pools: []admin.Pool{},
-		Fronts: []admin.Front{}, Counters: map[string]uint64{},
+		Sidecars: []admin.Sidecar{},
+		Fronts:   []admin.Front{}, Counters: map[string]uint64{},
 	}
 	for _, l := range s.listeners {
 		st.Listeners = append(st.Listeners, admin.Listener{
@@ -36,6 +37,9 @@ func (s *Supervisor) Status(ctx context.Context) admin.Status {
 		st.Counters[name] = s.fronts.counter(name)
 	}
 	if s.pools != nil {
+		for _, c := range s.pools.Sidecars() {
+			st.Sidecars = append(st.Sidecars, wireSidecar(&c))
+		}
 		for _, p := range s.pools.Status() {
 			st.Pools = append(st.Pools, wirePool(&p))
 		}
@@ -43,18 +47,28 @@ func (s *Supervisor) Status(ctx context.Context) admin.Status {
 	return st
 }
 
+func wireSidecar(c *SidecarStatus) admin.Sidecar {
+	p := wirePool(&c.PoolStatus)
+	return admin.Sidecar{
+		Name: c.Name, State: p.State, Want: p.Want, Restart: string(c.Restart), After: c.After,
+		HeldBy: c.HeldBy, Ended: c.Ended, Failures: p.Failures, Error: p.Error, Workers: p.Workers,
+		Exits: p.Exits,
+	}
+}
+
 func wirePool(p *PoolStatus) admin.Pool {
 	out := admin.Pool{
 		Name: p.Name, State: p.State.String(), Want: p.Want.String(), WantCount: p.WantCount,
 		Min: p.Min, Max: p.Max,
 		Ready: p.Ready, Failures: p.Failures, Error: p.Error, Workers: []admin.Worker{},
+		Recycles: p.Recycles, RecycleAt: p.RecycleAt, Watched: p.Watched,
 		Exits: []admin.Exit{},
 	}
 	for _, w := range p.Workers {
 		out.Workers = append(out.Workers, admin.Worker{
 			Name: w.Name, State: w.State.String(), PID: w.PID, Started: w.Started, Uptime: w.Uptime,
 			Network: w.Network, Address: w.Address, Reason: w.Reason, Status: w.Status,
-			Output: w.Output,
+			Output: w.Output, Stale: w.Stale, LastRecycle: w.Recycled, RSS: w.RSS, PSS: w.PSS, Dir: w.Dir,
 		})
 	}
 	for _, e := range p.Exits {

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+
+	"weir/supervisor/config"
 )
 
 // worker is one process of a pool, from the decision to start it until it is reaped. Owned by the
@@ -23,11 +25,13 @@ type worker struct {
 	killed    bool // SIGKILL was asked for
 	drained   bool // the front was told to drain it
 	permit    bool // it counts as starting; see starts
+	patient   bool // its drain has no deadline
 	reason    string
 	err       error  // why it never became a process
 	status    string // STATUS=
 
 	traffic   traffic
+	rec       workerRecycle
 	startedAt time.Time
 	readyAt   time.Time // zero if it never was
 	leftAt    time.Time // when it left starting or ready to go away; zero before
@@ -37,6 +41,7 @@ type worker struct {
 	rings    workerEvent // what happens then
 	slowAt   time.Time   // when to warn that it is not ready; zero once said
 	patience time.Duration
+	cpu      cpuMeter
 }
 
 // handle puts e through the table.
@@ -65,7 +70,7 @@ func (w *worker) act(do workerAction, e *event, now time.Time) {
 	switch do {
 	case actIgnore:
 	case actBegin:
-		w.pid = e.pid
+		w.pid, w.rec.place = e.pid, e.place
 		w.log(w.state, w.state, e)
 	case actFail:
 		w.err = e.err
@@ -77,7 +82,11 @@ func (w *worker) act(do workerAction, e *event, now time.Time) {
 		w.kill(now)
 	case actDrain:
 		w.drain()
-		w.arm(evDrainLate, w.pool.conf.stopTimeout(), now)
+		w.drainClock(now)
+	case actHasten:
+		if w.clock.IsZero() {
+			w.drainClock(now)
+		}
 	case actDrainTerm:
 		w.drain()
 		w.term(now)
@@ -125,6 +134,7 @@ func (w *worker) rotate(e *event, now time.Time) {
 	w.traffic.busyAt = now
 	w.endpoint = e.endpoint
 	w.endpoint.Concurrency = w.conf.Concurrency
+	w.endpoint.Mux = w.conf.Dispatch == config.DispatchMux
 	w.endpoint.PID = w.pid
 	w.endpoint.SlowStart = w.pool.conf.SlowStart.Std()
 	w.slowAt = time.Time{}
@@ -136,6 +146,13 @@ func (w *worker) drain() {
 	if w.announced && !w.drained {
 		w.drained = true
 		w.pool.ps.opts.Link.WorkerDrain(w.ref)
+	}
+}
+
+// drainClock sets the deadline of w's drain, unless that may take as long as it takes.
+func (w *worker) drainClock(now time.Time) {
+	if !w.patient {
+		w.arm(evDrainLate, w.pool.conf.stopTimeout(), now)
 	}
 }
 
@@ -195,10 +212,11 @@ func (w *worker) advance(now time.Time) {
 		w.clock = time.Time{}
 		w.handle(&event{worker: w.ref, kind: w.rings}, now)
 	}
+	w.measure(now)
 }
 
 // next is the earliest of w's clocks, zero for none.
-func (w *worker) next() time.Time { return earlier(w.clock, w.slowAt) }
+func (w *worker) next() time.Time { return earlier(earlier(w.clock, w.slowAt), w.nextMeasure()) }
 
 // earlier is the earlier of two times of which zero means never.
 func earlier(a, b time.Time) time.Time {
@@ -214,13 +232,19 @@ func (w *worker) log(from, to WorkerState, e *event) {
 	attrs := []slog.Attr{slog.String("pool", w.ref.Pool), slog.String("worker", w.ref.String()),
 		slog.Int("pid", w.pid), slog.String("from", from.String()), slog.String("to", to.String()),
 		slog.String("reason", reason)}
+	if to == WorkerDraining {
+		attrs = append(attrs, w.recycleAttrs(w.leftAt)...)
+	}
+	if e.kind == evSpawned && (e.place.dir != w.conf.Dir || e.place.program != w.conf.Program) {
+		attrs = append(attrs, slog.String("dir", e.place.dir), slog.String("program", e.place.program))
+	}
 	if w.failing(from, e) {
 		level = slog.LevelError
 		if out := w.lastOutput(); out != "" {
 			attrs = append(attrs, slog.String("output", out))
 		}
 	}
-	w.pool.ps.log.LogAttrs(context.Background(), level, "worker", attrs...)
+	w.pool.ps.log.LogAttrs(context.Background(), level, w.pool.noun("worker"), attrs...)
 }
 
 // failing reports whether e is something an operator must look at.
@@ -229,7 +253,7 @@ func (w *worker) failing(from WorkerState, e *event) bool {
 	case evSpawnFailed, evExamined, evReadyLate, evUnserving, evHung, evStopLate:
 		return true
 	case evExited:
-		return !w.asked && from < WorkerDraining
+		return !w.asked && from < WorkerDraining && !(w.conf.Sidecar.Is && e.exit.Code == 0)
 	}
 	return false
 }
@@ -248,6 +272,9 @@ func reasonOf(e *event) string {
 	case evExited:
 		return e.exit.How
 	case evReady:
+		if e.text != "" {
+			return e.text
+		}
 		return "accepts connections on " + e.endpoint.Network + " " + e.endpoint.Address
 	case evReadyLate:
 		return "not ready at the deadline"

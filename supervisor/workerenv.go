@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -18,16 +19,25 @@ type contract struct {
 	port   int
 	notify string
 	listen bool // fd 3 is a listening socket
+	mux    bool // frames instead of HTTP/1.1
+	slots  int
 }
 
 // variables are the contract's environment. LISTEN_PID is added by the spawn helper, whose pid it is.
 func (c *contract) variables() []string {
+	if isSidecar(c.ref.Pool) {
+		return []string{"WEIR_SIDECAR=" + strings.TrimPrefix(c.ref.Pool, sidecarPrefix),
+			"NOTIFY_SOCKET=" + c.notify}
+	}
 	v := []string{
 		"WEIR_SOCKET=" + c.socket,
 		"WEIR_POOL=" + c.ref.Pool,
 		"WEIR_WORKER=" + c.ref.String(),
 		"PORT=" + strconv.Itoa(c.port),
 		"NOTIFY_SOCKET=" + c.notify,
+	}
+	if c.mux {
+		v = append(v, "WEIR_DISPATCH=mux", "WEIR_CONCURRENCY="+strconv.Itoa(c.slots))
 	}
 	if c.listen {
 		v = append(v, "LISTEN_FDS=1", "LISTEN_FDNAMES="+c.ref.Pool)
@@ -37,6 +47,9 @@ func (c *contract) variables() []string {
 
 // argv is command with its placeholders replaced.
 func (c *contract) argv(command []string) []string {
+	if isSidecar(c.ref.Pool) {
+		return command
+	}
 	r := strings.NewReplacer("{socket}", c.socket, "{port}", strconv.Itoa(c.port))
 	args := make([]string, len(command))
 	for i, a := range command {
@@ -82,22 +95,23 @@ func workerEnv(inherited []string, e *config.Env, c *contract) ([]string, error)
 // private reports the variables by which Weir itself was started.
 func private(name string) bool {
 	return strings.HasPrefix(name, "WEIR_") || strings.HasPrefix(name, "LISTEN_") ||
-		strings.HasPrefix(name, "WATCHDOG_") || name == "NOTIFY_SOCKET"
+		strings.HasPrefix(name, "WATCHDOG_") || name == "NOTIFY_SOCKET" || name == "FDSTORE"
 }
 
 // readEnvFile reads NAME=VALUE lines into vars. Empty lines and lines that begin with # are skipped;
 // one pair of quotes around a value is taken off. Nothing is expanded.
 func readEnvFile(vars map[string]string, path string) error {
-	st, err := os.Stat(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("env.files: %w", err)
 	}
-	if st.Size() > envFileBytesMax {
-		return fmt.Errorf("env.files: %s: %d bytes, at most %d", path, st.Size(), envFileBytesMax)
-	}
-	b, err := os.ReadFile(path)
+	defer f.Close() //nolint:errcheck // read only
+	b, err := io.ReadAll(io.LimitReader(f, envFileBytesMax+1))
 	if err != nil {
 		return fmt.Errorf("env.files: %w", err)
+	}
+	if len(b) > envFileBytesMax {
+		return fmt.Errorf("env.files: %s: more than %d bytes", path, envFileBytesMax)
 	}
 	for i, line := range strings.Split(string(b), "\n") {
 		line = strings.TrimSpace(line)

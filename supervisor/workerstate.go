@@ -62,8 +62,8 @@ const (
 
 var workerEventNames = [workerEventCount]string{
 	"spawned", "spawn failed", "ready", "ready deadline", "examined", "STOPPING=1", "served", "refused",
-	"unserving", "hung", "idle", "wake", "drain", "drained", "drain deadline", "stop deadline", "kill deadline", "kill",
-	"exited",
+	"unserving", "hung", "idle", "wake", "drain", "drained", "drain deadline", "stop deadline",
+	"kill deadline", "kill", "exited",
 }
 
 func (e workerEvent) String() string { return workerEventNames[e] }
@@ -91,6 +91,7 @@ const (
 	actRecheck                 // probe the endpoint
 	actComplain                // log that SIGKILL did not help
 	actReap                    // account for the death
+	actHasten                  // a drain that had no deadline gets one, if it is to have one
 )
 
 // workerStep is one entry of the table: do the action, be in next.
@@ -199,7 +200,7 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evHung:        {actTerm, WorkerStopping},
 		evSuspend:     {actIgnore, WorkerDraining},
 		evWake:        {actIgnore, WorkerDraining},
-		evDrain:       {actIgnore, WorkerDraining},
+		evDrain:       {actHasten, WorkerDraining},
 		evDrained:     {actTerm, WorkerStopping},
 		evDrainLate:   {actTerm, WorkerStopping},
 		evStopLate:    {actBug, WorkerDraining},

@@ -101,7 +101,7 @@ func TestOnDemandThousand(t *testing.T) {
 func TestWarmupGate(t *testing.T) {
 	t.Parallel()
 	b := pooled(t, `start: on-demand, env: {set: {GATE: DIR/gate}}, `+
-		`warmup: [{path: /gate, host: example.org}, /code?is=200]`)
+		`warmup: [{path: /gate, host: example.org}, /answer?code=200]`)
 	if err := syscall.Mkfifo(b.path("gate"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestWarmupGate(t *testing.T) {
 	if err := gate.Close(); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]int{"200 /gate example.org, /code?is=200 localhost <nil>": 1}
+	want := map[string]int{"200 /gate example.org, /answer?code=200 localhost <nil>": 1}
 	if got := c.wait(); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("the worker saw before: %v; want %v", got, want)
 	}

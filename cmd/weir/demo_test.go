@@ -27,6 +27,7 @@ func TestDemo(t *testing.T) {
 		{"welcome page", "GET", "/", "", 200, "Weir", "Weir is running"},
 		{"hello in-loop", "GET", "/hello", "", 200, "Weir", "Hello, World!\n"},
 		{"hello in a worker", "GET", "/worker/hello", "", 200, "Weir-Worker", "Hello, World!\n"},
+		{"the worker's prefix, encoded", "GET", "/%77orker/hello", "", 200, "Weir-Worker", "Hello, World!\n"},
 		{"echo in-loop", "POST", "/echo", "abc", 200, "Weir", "abc"},
 		{"echo in a worker", "POST", "/worker/echo", "abc", 200, "Weir-Worker", "abc"},
 		{"64 KiB in-loop", "PUT", "/echo", big, 200, "Weir", big},

@@ -115,9 +115,12 @@ var poolRows = []keyRow{
 	},
 	{
 		key: "pools.*.rapid_fail.window", before: never, after: "starting",
-		set: edit{pools: `f: {command: [sh, -c, exit 5], ` +
+		set: edit{pools: `f: {command: [sh, -c, exit 5], start: manual, ` +
 			`rapid_fail: {failures: 2, window: 1ms, then: stay-down}}`},
 		probe: func(b *bed) string { // two failures within 5m would be enough
+			if code, _, stderr := b.weir("start", "f", "--no-wait"); code != 0 {
+				return stderr // nobody could wait for what never ends
+			}
 			return failing(b, "three ends", func(p *admin.Pool) bool { return len(p.Exits) > 2 }).State
 		},
 	},

@@ -19,21 +19,21 @@ import (
 var startRows = []keyRow{
 	{
 		key: "pools.*.ready.probe.http", before: never, after: "not ready", fails: true,
-		set: edit{pools: `r: {command: [testworker], ready: {probe: {http: "/code?is=404"}, ` +
+		set: edit{pools: `r: {command: [testworker], ready: {probe: {http: "/answer?code=404"}, ` +
 			`timeout: 1s}, rapid_fail: {failures: 1, then: stay-down}}`},
-		probe: logs(`r/\d+.*reason="not ready: GET /code\?is=404: status 404, expected 200"`, "not ready"),
+		probe: logs(`r/\d+.*reason="not ready: GET /answer\?code=404: status 404, expected 200"`, "not ready"),
 	},
 	{
 		key: "pools.*.ready.probe.status", before: never, after: "1",
-		set: edit{pools: `s: {command: [testworker], ready: {probe: {http: "/code?is=404", ` +
+		set: edit{pools: `s: {command: [testworker], ready: {probe: {http: "/answer?code=404", ` +
 			`status: 404}}}`},
 		probe: workers("s", 1),
 	},
 	{
 		key: "pools.*.warmup", before: never, after: "not ready", fails: true,
-		set: edit{pools: `r: {command: [testworker], warmup: [/healthz, "/code?is=500"], ` +
+		set: edit{pools: `r: {command: [testworker], warmup: [/healthz, "/answer?code=500"], ` +
 			`rapid_fail: {failures: 1, then: stay-down}}`},
-		probe: logs(`r/\d+.*reason="not ready: warm-up: GET /code\?is=500: status 500, expected 200"`,
+		probe: logs(`r/\d+.*reason="not ready: warm-up: GET /answer\?code=500: status 500, expected 200"`,
 			"not ready"),
 	},
 	{
@@ -48,9 +48,9 @@ var startRows = []keyRow{
 		probe: body("/seen"),
 	},
 	{
-		key: "pools.*.warmup[].status", before: never, after: "/code?is=404 localhost",
+		key: "pools.*.warmup[].status", before: never, after: "/answer?code=404 localhost",
 		set: edit{command: "testworker, -say, c",
-			pool: `warmup: [{path: "/code?is=404", status: 404}]`},
+			pool: `warmup: [{path: "/answer?code=404", status: 404}]`},
 		probe: body("/seen"),
 	},
 	{

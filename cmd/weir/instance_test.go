@@ -375,7 +375,9 @@ func (in *instance) raw(request string) string {
 
 // weir runs a verb against the instance and returns its exit code and what it printed.
 func (in *instance) weir(args ...string) (code int, stdout, stderr string) {
-	cmd := exec.Command(filepath.Join(bin, "weir"), args...)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(bin, "weir"), args...)
 	cmd.Env = append(os.Environ(), "WEIR_RUNTIME_DIR="+in.dir)
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs

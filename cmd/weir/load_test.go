@@ -21,7 +21,7 @@ type frontReport struct {
 	Pools       []struct {
 		Name    string
 		Waiting int
-		Workers []struct{ InFlight int }
+		Workers []struct{ InFlight, Connections int }
 	}
 }
 

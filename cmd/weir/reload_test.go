@@ -123,10 +123,16 @@ func TestReloadPortTaken(t *testing.T) {
 	text := "sites: {a: {bindings: [\"127.0.0.1:0\"], apps: {/: {respond: {body: one}}}}}\n"
 	in := start(t, "--config", fileOf(t, dir, text))
 	taken := `["127.0.0.1:0", "` + l.Addr().String() + `"]`
-	fileOf(t, dir, strings.NewReplacer(`["127.0.0.1:0"]`, taken, "one", "two").Replace(text))
+	fileOf(t, dir, strings.NewReplacer(`["127.0.0.1:0"]`, taken, "one", "two").Replace(text)+
+		"log: {level: error, format: json}\n")
+	at := in.stderr.count()
 	code, _, stderr := in.weir("reload")
 	if code != 1 || !strings.Contains(stderr, "address already in use by pid") {
 		t.Errorf("weir reload: %d, %q; want 1 and who has the port", code, stderr)
+	}
+	if line, ok := in.stderr.await(at, regexp.MustCompile("ERROR")); !ok ||
+		!strings.Contains(line, " level=ERROR msg=reload err=") {
+		t.Errorf("logged %q; want the form of the log as before", line)
 	}
 	if got := in.get("/").body; got != "one" {
 		t.Errorf("GET / = %q; want one, as before", got)

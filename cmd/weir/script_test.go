@@ -54,10 +54,13 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond != "lowport" {
-				return false, fmt.Errorf("unknown condition %s", cond)
+			switch cond {
+			case "lowport":
+				return lowPortsRefused(), nil
+			case "asroot":
+				return os.Geteuid() == 0, nil
 			}
-			return lowPortsRefused(), nil
+			return false, fmt.Errorf("unknown condition %s", cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": cmdExits, "nobody": cmdNobody, "weir-start": cmdStart, "weir-stop": cmdStop,

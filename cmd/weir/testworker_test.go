@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -9,24 +10,32 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"weir/supervisor/worker"
 )
 
 // testworker is a worker program that knows nothing of Weir but the contract of the environment.
 func testworker() {
-	bind := flag.String("bind", "socket", "socket, port, inherit, or an address to bind instead")
+	bind := flag.String("bind", "socket", "socket, port, inherit, none, or an address to bind instead")
 	late := flag.String("late", "", "say READY=1 when this file, a FIFO, is written to")
 	deaf := flag.Bool("deaf", false, "ignore SIGTERM")
 	idle := flag.Bool("idle", false, "accept nothing")
 	text := flag.String("say", "testworker", "what / answers")
+	kind := flag.String("kind", "", "liar: breaks the rules of HTTP; one: one connection at a time")
 	flag.Parse()
 	if *deaf {
 		signal.Ignore(syscall.SIGTERM)
+	}
+	if *bind == "none" {
+		testSidecar(*text, *late)
+		return
 	}
 	l, err := workerListener(*bind)
 	if err != nil {
@@ -39,9 +48,28 @@ func testworker() {
 	if *idle {
 		select {}
 	}
-	err = http.Serve(l, noted(workerMux(*text)))
+	switch *kind {
+	case "liar":
+		err = serveLies(l)
+	case "one":
+		err = serveOne(l)
+	default:
+		err = http.Serve(l, noted(workerMux(*text)))
+	}
 	fmt.Fprintln(os.Stderr, "testworker:", err)
 	os.Exit(1)
+}
+
+// testSidecar listens nowhere. It ends at SIGTERM.
+func testSidecar(text, late string) {
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, syscall.SIGTERM)
+	fmt.Println(text)
+	if late != "" {
+		go notifyLate(late)
+	}
+	<-term
+	fmt.Println("told to end")
 }
 
 func workerListener(bind string) (net.Listener, error) {
@@ -149,6 +177,21 @@ func workerMux(text string) *http.ServeMux {
 		case <-r.Context().Done():
 		}
 	})
+	bulkHandlers(m)
+	m.HandleFunc("/trailers", echoTrailers)
+	m.HandleFunc("/answer", func(w http.ResponseWriter, r *http.Request) {
+		code, _ := strconv.Atoi(r.FormValue("code"))
+		if _, err := os.Stat("broken"); err == nil { // a release that does not work
+			code = http.StatusInternalServerError
+		}
+		w.WriteHeader(code)
+	})
+	m.HandleFunc("/grow", grow)
+	m.HandleFunc("/recycle", func(_ http.ResponseWriter, r *http.Request) {
+		if err := worker.RequestRecycle(r.FormValue("why")); err != nil {
+			fmt.Fprintln(os.Stderr, "testworker:", err)
+		}
+	})
 	m.HandleFunc("/hold", hold)
 	m.HandleFunc("/healthz", healthz)
 	m.HandleFunc("/gate", func(http.ResponseWriter, *http.Request) {
@@ -159,9 +202,9 @@ func workerMux(text string) *http.ServeMux {
 		defer requests.Unlock()
 		fmt.Fprintln(w, strings.Join(requests.list, ", "))
 	})
-	m.HandleFunc("/code", func(w http.ResponseWriter, r *http.Request) {
-		code, _ := strconv.Atoi(r.FormValue("is"))
-		w.WriteHeader(code)
+	m.HandleFunc("/burn", burn)
+	m.HandleFunc("/try", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(w, try(r.FormValue("to"), r.FormValue("path")))
 	})
 	m.HandleFunc("/trickle", trickle)
 	m.HandleFunc("/print", func(w http.ResponseWriter, r *http.Request) {
@@ -171,12 +214,53 @@ func workerMux(text string) *http.ServeMux {
 	return m
 }
 
+// grown is memory that /grow took.
+var grown []byte
+
+// grow takes 100 MiB and touches them.
+func grow(http.ResponseWriter, *http.Request) {
+	grown = make([]byte, 100<<20)
+	for i := 0; i < len(grown); i += os.Getpagesize() {
+		grown[i] = 1
+	}
+}
+
 // hold begins its answer and ends it when the client leaves.
 func hold(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, "held", held.Add(1))
 	defer held.Add(-1)
 	_ = http.NewResponseController(w).Flush() // an error shows as a body that does not come
 	<-r.Context().Done()
+}
+
+// try says how far a worker gets with what is not its own.
+func try(what, path string) string {
+	var err error
+	switch what {
+	case "connect":
+		var c net.Conn
+		if c, err = net.Dial("unix", path); err == nil {
+			err = c.Close()
+		}
+	case "list":
+		_, err = os.ReadDir(path)
+	default:
+		_, err = os.ReadFile(path)
+	}
+	var cause syscall.Errno
+	if errors.As(err, &cause) {
+		return cause.Error()
+	}
+	return fmt.Sprint(err)
+}
+
+// burn begins its answer and keeps a processor busy until the client leaves.
+func burn(w http.ResponseWriter, r *http.Request) {
+	fmt.Fprintln(w, "burning")
+	_ = http.NewResponseController(w).Flush() // an error shows as a body that does not come
+	for r.Context().Err() == nil {
+		runtime.Gosched()
+	}
 }
 
 // trickle sends a byte every 10 ms, for ever.

@@ -33,6 +33,7 @@ func (j *job) take(u *upstream, b []byte) int {
 		if u.job != j {
 			return len(b) // given up, or on another connection: this one is closed
 		}
+		j.gotByte = j.gotByte || n < len(b)
 		if !ok {
 			return n
 		}
@@ -71,11 +72,12 @@ func (j *job) onHead(u *upstream, b []byte) (n int, ok bool) {
 		j.awaitSmall(u, size+int(length))
 		return 0, false
 	}
-	j.kind, j.left, j.reuse = kind, length, r.KeepAlive && kind != http1.BodyUntilClose
+	j.kind, j.left = kind, length
+	j.reuse = r.KeepAlive && kind != http1.BodyUntilClose && !announcesMore(r, kind)
 	if kind == http1.BodyChunked {
 		j.left = -1
 	}
-	if !j.startAnswer(r) {
+	if !j.takeHead(r) {
 		return 0, false
 	}
 	if !j.bodyDone && (r.Status >= 300 || !r.KeepAlive || j.expecting) {
@@ -83,6 +85,12 @@ func (j *job) onHead(u *upstream, b []byte) (n int, ok bool) {
 	}
 	j.expecting = false
 	return size, true
+}
+
+// announcesMore says whether a response that has no body, as to HEAD, tells of one. A worker that sends
+// it all the same, perhaps a moment later, would have it taken for the next answer on its connection.
+func announcesMore(r *http1.Response, kind http1.Body) bool {
+	return kind == http1.BodyNone && (r.ContentLength > 0 || r.Chunked)
 }
 
 // worthParsing keeps a head that comes in small pieces from being parsed at each: the first bytes
@@ -110,23 +118,16 @@ func (j *job) awaitSmall(u *upstream, need int) {
 	u.conn.Grow()
 }
 
-// onInterim passes an informational response on.
+// onInterim passes an informational response on. It is progress, but not yet the answer: the clock
+// for that begins anew.
 func (j *job) onInterim(u *upstream, r *http1.Response) bool {
-	switch r.Status {
-	case 100:
-		if j.expecting {
-			j.wakeAt = 0
-			j.receive()
-		}
+	if !j.passesOn(r.Status) {
 		return u.job == j
-	case 101: // Upgrade was not forwarded
-		j.fail(502, reasonProtocol, "")
-		return false
 	}
 	f := &j.s.fields
 	f.Reset()
 	for i := range r.NumFields() {
-		if !r.HopByHop(i) {
+		if !r.HopByHop(i) && !isOurs(r.FieldName(i)) {
 			_ = f.AddBytes(r.FieldName(i), r.FieldValue(i)) // hints: one that does not fit is left out
 		}
 	}
@@ -135,22 +136,36 @@ func (j *job) onInterim(u *upstream, r *http1.Response) bool {
 	return u.job == j
 }
 
-// startAnswer hands a final head over. false: j is over.
-func (j *job) startAnswer(r *http1.Response) bool {
-	c := j.c
-	j.need, j.wakeAt = 0, 0
-	length := int64(pipeline.LengthUnknown)
-	switch {
-	case r.ContentLength >= 0:
-		length = r.ContentLength
-	case j.kind == http1.BodyNone && r.Status == 204:
-		length = 0
+// passesOn counts an informational response and says whether the client gets it; j may be over
+// afterwards.
+func (j *job) passesOn(status int) bool {
+	if j.interims++; j.interims > interimsMax || status == 101 { // Upgrade was not forwarded
+		j.fail(502, reasonProtocol, "")
+		return false
 	}
-	err := c.SetStatus(r.Status)
-	f := c.Fields()
+	j.gotByte = false
+	j.heldFrom = j.moved
+	if j.sentAll != 0 {
+		j.sentAll = j.moved
+	}
+	if status == 100 && j.expecting {
+		j.wakeAt = 0
+		j.receive()
+	}
+	return status != 100
+}
+
+// isOurs says whether a response field is one that only the front may send.
+func isOurs(name []byte) bool { return foldIs(name, "x-weir-reason") }
+
+// takeHead takes a final head over. false: j is over.
+func (j *job) takeHead(r *http1.Response) bool {
+	err := j.c.SetStatus(r.Status)
+	f := j.c.Fields()
 	for i := 0; i < r.NumFields() && err == nil; i++ {
 		k := r.KnownOf(i)
-		if r.HopByHop(i) || k == http1.ContentLength || k == http1.Server && j.set.HideServer {
+		if r.HopByHop(i) || k == http1.ContentLength || k == http1.Server && j.set.HideServer ||
+			k == http1.Unknown && isOurs(r.FieldName(i)) {
 			continue
 		}
 		err = f.AddBytes(r.FieldName(i), r.FieldValue(i))
@@ -159,7 +174,21 @@ func (j *job) startAnswer(r *http1.Response) bool {
 		j.fail(502, reasonProtocol, "")
 		return false
 	}
-	if r.Status >= 500 {
+	return j.startAnswer(r.Status, r.ContentLength)
+}
+
+// startAnswer hands the head over, whose status and fields are set. false: j is over.
+func (j *job) startAnswer(status int, length int64) bool {
+	c := j.c
+	j.need, j.wakeAt = 0, 0
+	switch {
+	case length >= 0:
+	case j.kind == http1.BodyNone && status == 204:
+		length = 0
+	default:
+		length = pipeline.LengthUnknown
+	}
+	if status >= 500 {
 		bump(&j.lane.errors)
 	}
 	j.x.FromWorker()
@@ -223,7 +252,9 @@ func (j *job) finish(u *upstream, clean bool) {
 	if j.kind == http1.BodyChunked {
 		t := c.Trailers()
 		for name, value := range j.chunk.Trailers() {
-			_ = t.AddBytes(name, value) // trailers are optional: one that does not fit is left out
+			if !isOurs(name) {
+				_ = t.AddBytes(name, value) // trailers are optional: one that does not fit is left out
+			}
 		}
 	}
 	l.removeBusy(j)

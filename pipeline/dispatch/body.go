@@ -39,7 +39,7 @@ func (j *job) OnBody(c *pipeline.Context, b []byte) {
 		j.hold(u, b)
 	}
 	j.writeBody(u, b)
-	if !u.conn.Room() {
+	if !u.room() {
 		j.pauseBody()
 	}
 }
@@ -78,6 +78,11 @@ func (j *job) writeBody(u *upstream, b []byte) {
 	if len(b) == 0 {
 		return
 	}
+	if u.mux != nil {
+		u.writeData(b)
+		j.moved = j.s.loop.Now()
+		return
+	}
 	c := u.conn
 	switch {
 	case !j.c.Request().Chunked && len(b) < throughMin:
@@ -100,6 +105,10 @@ var crlf = []byte("\r\n")
 
 // writeEnd ends a chunked body, with the client's trailers.
 func (j *job) writeEnd(u *upstream) {
+	if u.mux != nil {
+		j.writeBodyEnd(u)
+		return
+	}
 	if !j.c.Request().Chunked {
 		return
 	}
@@ -108,10 +117,10 @@ func (j *job) writeEnd(u *upstream) {
 		u.conn.Commit(http1.AppendLastChunk(u.conn.Reserve(chunkRoom)))
 		return
 	}
-	dst := http1.AppendTrailerStart(nil)
+	dst, trusted := http1.AppendTrailerStart(nil), j.trusted()
 	for name, value := range t.All() {
-		if !http1.TrailerAllowed(http1.KnownName(name)) {
-			continue
+		if !http1.TrailerAllowed(http1.KnownName(name)) || aliases([]byte(name), trusted) {
+			continue // some applications see trailers among the fields
 		}
 		if with, err := http1.AppendField(dst, name, value); err == nil {
 			dst = with

@@ -146,7 +146,7 @@ func (j *job) onClock(now int64) {
 			return
 		}
 	case stageRelay:
-		if sent := j.up.conn.Sent(); sent != j.movedTo { // it answers while it takes the request
+		if sent := j.up.conn.Sent(); j.up.mux == nil && sent != j.movedTo { // it answers while it takes the request
 			j.movedTo, j.moved = sent, now
 		}
 		if d := j.times.Idle; d > 0 && !j.choked && now >= j.moved+int64(d) {
@@ -192,11 +192,12 @@ func (j *job) overdue(now int64) bool {
 // wait for, and the server's clocks run.
 func (j *job) stuck(now int64) bool {
 	conn := j.up.conn
-	if sent := conn.Sent(); sent != j.movedTo || !conn.Pending() {
+	starved := j.up.mux != nil && j.up.window <= 0 // its worker takes nothing, whatever else moves
+	if sent := conn.Sent(); !starved && (sent != j.movedTo || !conn.Pending()) {
 		j.movedTo = sent
 		j.moved, j.heldFrom = now, now
 		j.doneAt = j.lane.w.done()
-		if j.paused && conn.Room() {
+		if j.paused && j.up.room() {
 			j.resumeBody() // bytes held back until the worker took the first
 		}
 		return false
@@ -269,6 +270,10 @@ func (j *job) connectTimeout() {
 		return
 	}
 	u := j.up
+	if u.mux != nil {
+		u.mux.fail(errConnectTimeout)
+		return
+	}
 	u.closed = true // refused gives the slot back
 	u.conn.Close()
 	j.refused(errConnectTimeout)

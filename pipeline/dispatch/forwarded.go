@@ -30,6 +30,7 @@ func (j *job) appendForwarded(dst []byte, trusted bool) []byte {
 	r, peer := j.c.Request(), j.c.Peer().Addr().Unmap()
 	known := trusted && r.Has(http1.XForwardedFor)
 	if known || peer.IsValid() {
+		at := len(dst)
 		dst = append(dst, "X-Forwarded-For: "...)
 		if known {
 			dst = appendList(dst, r, http1.XForwardedFor)
@@ -40,34 +41,32 @@ func (j *job) appendForwarded(dst []byte, trusted bool) []byte {
 			}
 			dst = peer.AppendTo(dst)
 		}
+		j.s.noteLine(dst, at, len("X-Forwarded-For"))
 		dst = append(dst, "\r\n"...)
 	}
 	proto, host := j.c.Scheme(), r.Host()
 	if p := r.Get(http1.XForwardedProto); trusted && (foldIs(p, "http") || foldIs(p, "https")) {
-		dst = appendLine(dst, "X-Forwarded-Proto: ", view(p))
+		dst = j.s.line(dst, "X-Forwarded-Proto", view(p))
 	} else {
-		dst = appendLine(dst, "X-Forwarded-Proto: ", proto)
+		dst = j.s.line(dst, "X-Forwarded-Proto", proto)
 	}
 	if h := r.Get(http1.XForwardedHost); trusted && len(h) > 0 {
-		dst = appendLine(dst, "X-Forwarded-Host: ", view(h))
+		dst = j.s.line(dst, "X-Forwarded-Host", view(h))
 	} else if len(host) > 0 {
-		dst = appendLine(dst, "X-Forwarded-Host: ", view(host))
+		dst = j.s.line(dst, "X-Forwarded-Host", view(host))
 	}
-	if base := j.c.PathBase(); base != "" && bytes.HasPrefix(r.Path(), []byte(base)) {
-		dst = appendLine(dst, "X-Forwarded-Prefix: ", base) // what the app's prefix matched
+	if base := j.c.PathBase(); base != "" {
+		// What the app's prefix matched: of the decoded path, as the worker's own router sees it.
+		dst = j.s.line(dst, "X-Forwarded-Prefix", base)
 	}
+	at := len(dst)
 	dst = append(dst, "Forwarded: "...)
 	if trusted && r.Has(http1.Forwarded) {
 		dst = appendList(dst, r, http1.Forwarded)
 		dst = append(dst, ", "...)
 	}
 	dst = appendElement(dst, peer, host, proto)
-	return append(dst, "\r\n"...)
-}
-
-func appendLine(dst []byte, name, value string) []byte {
-	dst = append(dst, name...)
-	dst = append(dst, value...)
+	j.s.noteLine(dst, at, len("Forwarded"))
 	return append(dst, "\r\n"...)
 }
 

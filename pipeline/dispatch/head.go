@@ -3,6 +3,7 @@ package dispatch
 import (
 	"weir/netpoll"
 	"weir/pipeline"
+	"weir/protocol/frame"
 	"weir/protocol/http1"
 )
 
@@ -28,27 +29,52 @@ func (j *job) writeHead(conn *netpoll.Conn) {
 // appendHead appends the whole head.
 func (j *job) appendHead(dst []byte, id string) []byte {
 	r := j.c.Request()
-	dst = append(dst, r.Method()...)
-	dst = append(dst, ' ')
-	dst = append(dst, r.Path()...)
-	if q := r.Query(); q != nil {
-		dst = append(dst, '?')
-		dst = append(dst, q...)
-	}
-	dst = append(dst, " HTTP/1.1\r\nHost: "...)
-	if host := r.Host(); len(host) > 0 {
-		dst = append(dst, host...)
-	} else {
-		dst = append(dst, "localhost"...) // HTTP/1.0 without Host; workers want one
-	}
-	dst = append(dst, "\r\n"...)
+	dst = append(append(dst, r.Method()...), ' ')
+	dst = j.appendTarget(dst)
+	dst = append(dst, " HTTP/1.1\r\n"...)
+	dst = j.appendHost(dst)
 	trusted := j.trusted()
 	dst = j.appendFields(dst, trusted)
 	dst = j.appendFraming(dst)
 	dst = j.appendForwarded(dst, trusted)
-	dst = append(dst, "X-Request-Id: "...)
-	dst = append(dst, id...)
-	return append(dst, "\r\n\r\n"...)
+	dst = j.s.line(dst, "X-Request-Id", id)
+	return append(dst, "\r\n"...)
+}
+
+// appendTarget appends the target in origin-form, without dot segments.
+func (j *job) appendTarget(dst []byte) []byte {
+	r := j.c.Request()
+	dst = http1.AppendPath(dst, r.Path())
+	if q := r.Query(); q != nil {
+		dst = append(dst, '?')
+		dst = append(dst, q...)
+	}
+	return dst
+}
+
+func (j *job) appendHost(dst []byte) []byte {
+	host := j.c.Request().Host()
+	if len(host) == 0 {
+		return j.s.line(dst, "Host", "localhost") // HTTP/1.0 without Host; workers want one
+	}
+	return j.s.line(dst, "Host", view(host))
+}
+
+// line appends a field line; in mux mode it is noted for the outline.
+func (s *shard) line(dst []byte, name, value string) []byte {
+	dst = append(append(dst, name...), ": "...)
+	dst = append(append(dst, value...), "\r\n"...)
+	if s.outlining {
+		s.lines = append(s.lines, frame.Line{Name: uint16(len(name)), Value: uint32(len(value))})
+	}
+	return dst
+}
+
+// noteLine notes a line that was appended piece by piece from dst[at:] on, without its line end.
+func (s *shard) noteLine(dst []byte, at, name int) {
+	if s.outlining {
+		s.lines = append(s.lines, frame.Line{Name: uint16(name), Value: uint32(len(dst) - at - name - 2)})
+	}
 }
 
 // appendFields appends the client's fields that go on.
@@ -80,10 +106,7 @@ func (j *job) appendFields(dst []byte, trusted bool) []byte {
 				continue
 			}
 		}
-		dst = append(dst, r.FieldName(i)...)
-		dst = append(dst, ": "...)
-		dst = append(dst, r.FieldValue(i)...)
-		dst = append(dst, "\r\n"...)
+		dst = j.s.line(dst, view(r.FieldName(i)), view(r.FieldValue(i)))
 	}
 	return dst
 }

@@ -79,10 +79,11 @@ type request struct {
 	seen     int   // bytes of a partial head looked at
 	need     int   // bytes of head and small body together; 0 unless they are awaited
 	late     bool  // what is there is forwarded although it is not whole
-	gotByte  bool
-	informed bool // the client got an informational response
-	choked   bool // the client has no room
-	reuse    bool // the worker keeps the connection open
+	gotByte  bool  // of the answer, informational ones aside
+	interims int   // informational responses that came
+	informed bool  // the client got an informational response
+	choked   bool  // the client has no room
+	reuse    bool  // the worker keeps the connection open
 
 	// clocks, in loop time; see clock.go
 	start    int64 // of the first dispatch; 0 before
@@ -131,18 +132,14 @@ func (j *job) dial() {
 		j.moved = now // the connect clock
 		j.delay = 0
 	}
+	if j.lane.w.mux {
+		j.join(now)
+		return
+	}
 	u := &upstream{lane: j.lane}
 	conn, err := j.s.loop.Dial(j.lane.address, u)
-	switch {
-	case err == nil:
-	case errors.Is(err, netpoll.ErrStopped):
-		j.stop()
-		return
-	case errors.Is(err, netpoll.ErrBacklogFull) || ownShortage(err):
-		j.backlog(now)
-		return
-	default:
-		j.refused(err)
+	if err != nil {
+		j.unconnected(now, err)
 		return
 	}
 	conn.Bulk(true)
@@ -154,6 +151,18 @@ func (j *job) dial() {
 	}
 	j.stage, j.up, u.job = stageConnect, u, j
 	j.arm(now)
+}
+
+// unconnected goes on when a connection could not be begun.
+func (j *job) unconnected(now int64, err error) {
+	switch {
+	case errors.Is(err, netpoll.ErrStopped):
+		j.stop()
+	case errors.Is(err, netpoll.ErrBacklogFull) || ownShortage(err):
+		j.backlog(now)
+	default:
+		j.refused(err)
+	}
 }
 
 // ownShortage says whether a connection failed for want of something of this process.
@@ -230,8 +239,12 @@ func (j *job) send(u *upstream) {
 	j.base = u.conn.Sent() + uint64(u.conn.Queued())
 	j.moved, j.movedTo, j.heldFrom = now, j.base, now
 	j.sentAll, j.wakeAt = 0, 0
-	j.gotByte, j.seen, j.need, j.late = false, 0, 0, false
-	j.writeHead(u.conn)
+	j.gotByte, j.seen, j.need, j.late, j.interims = false, 0, 0, false, 0
+	if u.mux == nil {
+		j.writeHead(u.conn)
+	} else if !j.writeRequest(u) {
+		return
+	}
 	switch {
 	case j.bodyDone && len(j.body) == 0 && !j.c.Request().Chunked:
 	case j.receiving:
@@ -254,7 +267,11 @@ func (j *job) OnWritable(c *pipeline.Context) {
 	}
 	j.choked = false
 	j.moved = j.s.loop.Now()
-	j.up.conn.Resume()
+	if j.up.mux != nil {
+		j.up.credit()
+	} else {
+		j.up.conn.Resume()
+	}
 	j.arm(j.moved)
 }
 

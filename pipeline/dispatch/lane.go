@@ -13,6 +13,7 @@ type lane struct {
 	s       *shard
 	address *netpoll.Address
 	idle    *upstream // used last first; its own ring through next and prev
+	mux     *muxConn  // of mux mode, nil while there is none for new streams
 	busy    *job      // requests on a connection, or waiting for one with a slot in hand
 	delay   time.Duration
 
@@ -72,6 +73,9 @@ func (l *lane) closeOldest() bool {
 }
 
 func (l *lane) closeIdle() {
+	if l.mux != nil {
+		l.mux.retire()
+	}
 	for l.closeOldest() {
 	}
 }

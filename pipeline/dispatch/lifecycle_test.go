@@ -92,7 +92,7 @@ func TestAddErrors(t *testing.T) {
 		network, address string
 		concurrency      int
 	}{{1, "unix", w.path, 1}, {2, "udp", "x", 1}, {2, "tcp", "host:80", 1}, {2, "unix", w.path, 0}} {
-		if err := f.AddWorker(tc.n, Endpoint{tc.network, tc.address, tc.concurrency, 0}); err == nil {
+		if err := f.AddWorker(tc.n, Endpoint{Network: tc.network, Address: tc.address, Concurrency: tc.concurrency}); err == nil {
 			t.Errorf("AddWorker(%v): no error", tc)
 		}
 	}

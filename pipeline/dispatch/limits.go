@@ -29,6 +29,8 @@ const (
 	replayBurstMax = 1000                  // replays that may be saved up
 	heldBodyMax    = 16 << 10              // bytes of request body kept for a replay; plus one piece as it came
 
+	interimsMax = 256 // informational responses to one request
+
 	smallBodyMax = 16 << 10             // a response no longer than this is forwarded when whole,
 	smallWait    = 5 * time.Millisecond // or after this
 
@@ -37,8 +39,11 @@ const (
 	refusedWaitMin = 10 * time.Millisecond // a worker that refused gets nothing for so long; doubles
 	refusedWaitMax = time.Second
 
-	continueWait       = time.Second      // for a worker's 100; then the body is sent without
-	goneGrace          = time.Second      // for what a dead worker's connections still hold
+	continueWait = time.Second // for a worker's 100; then the body is sent without
+	goneGrace    = time.Second // for what a dead worker's connections still hold
+	streamIDMax  = 1 << 31     // then another connection is opened
+	dataBytesMax = 128 << 10   // of one DATA frame
+
 	idleKeep           = 60 * time.Second // an idle connection is closed
 	sendCheck          = time.Second      // progress of a request that is being sent is looked at so often
 	throughMin         = 4 << 10          // body pieces from here on are sent without a copy

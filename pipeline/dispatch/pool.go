@@ -81,6 +81,7 @@ type Endpoint struct {
 	Network     string        // "unix" or "tcp"
 	Address     string        // path, or host:port
 	Concurrency int           // slots: requests and connections it may hold at once, over all loops
+	Mux         bool          // it speaks the frames of protocol/frame instead of HTTP/1.1
 	SlowStart   time.Duration // until it gets its full share of requests; 0: at once
 }
 
@@ -105,7 +106,7 @@ func (p *Pool) AddWorker(n uint64, e Endpoint) error {
 		p.kick()
 		return nil
 	}
-	w := &worker{pool: p, n: n, address: a.String(), slots: int32(e.Concurrency)}
+	w := &worker{pool: p, n: n, address: a.String(), slots: int32(e.Concurrency), mux: e.Mux}
 	w.free.Store(w.slots)
 	if w.slow = int64(e.SlowStart); w.slow > 0 {
 		w.slowFrom.Store(p.clock() + 1) // not 0, which is none

@@ -111,6 +111,9 @@ func TestPrefix(t *testing.T) {
 	c := f.dial()
 	c.write("GET /shop/a HTTP/1.1\r\nHost: x\r\nX-Forwarded-Prefix: /mine\r\n\r\n").
 		want("prefix", 200, "/shop/a [/shop]")
+	c.get("/%73hop/b").want("encoded prefix", 200, "/shop/b [/shop]")
+	c.get("/x/../shop/c").want("prefix behind dots", 200, "/shop/c [/shop]")
+	c.get("/shop/%2E%2e/shop/./d%2F").want("encoded dots", 200, "/shop/d/ [/shop]")
 	c.get("/other").want("outside", 404, "")
 	f.audit()
 }

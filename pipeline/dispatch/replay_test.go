@@ -291,7 +291,8 @@ func TestRequestTrailers(t *testing.T) {
 	}), 4)
 	f.dial().write("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n"+
 		"TE: gzip, trailers\r\nConnection: TE\r\n\r\n"+
-		"3\r\nabc\r\n0\r\nX-Sum: 7\r\n\r\n").want("trailers", 200, "abcmap[X-Sum:[7]] [trailers] [TE]")
+		"3\r\nabc\r\n0\r\nX-Sum: 7\r\nX-Forwarded-For: 1.2.3.4\r\nX_Forwarded_For: 1.2.3.4\r\n"+
+		"X-Forwarded-Port: 1\r\nX_Real_IP: 1.2.3.4\r\n\r\n").want("trailers", 200, "abcmap[X-Sum:[7]] [trailers] [TE]")
 	f.audit()
 }
 
@@ -343,5 +344,29 @@ func TestSmallResponseInPieces(t *testing.T) {
 			t.Errorf("got %q, %v; want def", b, err)
 		}
 	}
+	f.audit()
+}
+
+// TestInterimIsNoAnswer: after an informational response the worker has the time for a first byte,
+// not the time between two.
+func TestInterimIsNoAnswer(t *testing.T) {
+	f := startFront(t, 1, Options{Timeouts: Timeouts{FirstByte: 10 * time.Second, Idle: 30 * ms}})
+	f.add(1, startWorker(t, func(c *workerConn) {
+		for r := c.request(); r != nil; r = c.request() {
+			interim := "HTTP/1.1 103 Early Hints\r\n\r\n"
+			if r.Header.Get("Expect") != "" {
+				interim = "HTTP/1.1 100 Continue\r\n\r\n"
+			}
+			c.write(interim)
+			_, _ = io.Copy(io.Discard, r.Body) // a cut one shows in the test
+			<-time.After(150 * ms)
+			c.respond("late")
+		}
+	}), 4)
+	c := f.dial().write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
+	c.want("100 comes", 100, "")
+	c.write("body").want("long after 100", 200, "late")
+	c.get("/").want("103 comes", 103, "")
+	c.want("long after 103", 200, "late")
 	f.audit()
 }

@@ -7,6 +7,7 @@ import (
 
 	"weir/netpoll"
 	"weir/pipeline"
+	"weir/protocol/frame"
 	"weir/protocol/http1"
 )
 
@@ -19,9 +20,12 @@ type shard struct {
 	loop  *netpoll.Loop
 	index int
 
-	waiting jobList
-	free    *job // released ones, linked by next
-	frees   int
+	waiting         jobList
+	free            *job // released ones, linked by next
+	frees           int
+	freeStreams     *upstream // linked by next
+	freeStreamCount int
+
 	rotate  int // where pick begins, so that ties rotate
 	serving bool
 	again   bool          // serve was called within serve
@@ -31,6 +35,9 @@ type shard struct {
 
 	drained   []*upstream // with room again for a body that is paused
 	onDrained func()
+
+	lines     []frame.Line // scratch: the outline of the head that is being written
+	outlining bool
 
 	resp   http1.Response  // scratch of one OnData
 	fields pipeline.Fields // of an informational response

@@ -15,11 +15,27 @@ type upstream struct {
 	job        *job      // nil while idle and once closed
 	next, prev *upstream // of the idle ring; nil when not in it
 	closed     bool
+
+	// Of a stream in mux mode, where conn is shared.
+	mux    *muxConn
+	id     uint32 // 0 while the connection does not stand
+	window int64  // bytes of the request's body that the worker takes now
+	owed   int64  // bytes of the response's body that it has not been given credit for
+	over   bool   // neither side sends on it any more
 }
 
-// close gives up connection and slot. It is in no list and has no job.
+// close gives up connection, or stream, and slot. It is in no list and has no job.
 func (u *upstream) close() {
 	if u.closed {
+		return
+	}
+	if u.mux != nil {
+		w := u.lane.w
+		if !u.over {
+			u.cancel()
+		}
+		u.mux.drop(u) // u is nobody's from here on
+		w.giveBack()
 		return
 	}
 	u.closed = true
@@ -63,14 +79,36 @@ func (u *upstream) OnData(_ *netpoll.Conn, b []byte) int {
 // OnDrain implements netpoll.Handler: the worker has taken what was queued. The last writes of a
 // turn come after the exchanges' end of turn, so the client is read on in the next.
 func (u *upstream) OnDrain(*netpoll.Conn) {
-	if u.job == nil || !u.job.paused {
-		return
+	if u.job != nil && u.job.paused {
+		u.lane.s.resumeLater(u)
 	}
-	s := u.lane.s
+}
+
+// resumeLater reads u's client on in the next turn.
+func (s *shard) resumeLater(u *upstream) {
 	if len(s.drained) == 0 {
 		s.loop.Post(s.onDrained)
 	}
 	s.drained = append(s.drained, u)
+}
+
+// acquireStream takes a stream from the free list.
+func (s *shard) acquireStream() *upstream {
+	u := s.freeStreams
+	if u == nil {
+		return &upstream{}
+	}
+	s.freeStreams, u.next = u.next, nil
+	s.freeStreamCount--
+	return u
+}
+
+func (s *shard) releaseStream(u *upstream) {
+	*u = upstream{}
+	if s.freeStreamCount < jobsFreeMax {
+		s.freeStreamCount++
+		u.next, s.freeStreams = s.freeStreams, u
+	}
 }
 
 // resumeDrained goes on with the request bodies that waited for room.
@@ -79,7 +117,7 @@ func (s *shard) resumeDrained() {
 	s.drained = s.drained[:0]
 	for i, u := range drained {
 		drained[i] = nil
-		if j := u.job; j != nil {
+		if j := u.job; j != nil && j.up == u && u.room() {
 			j.resumeGuarded()
 		}
 	}

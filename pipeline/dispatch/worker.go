@@ -26,6 +26,7 @@ type worker struct {
 	address string // for messages
 	slots   int32
 	lanes   []lane // by shard
+	mux     bool   // streams over one connection per loop
 	slow    int64  // ns from slowFrom to the full share of requests
 
 	_    cacheLine

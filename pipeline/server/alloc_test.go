@@ -3,6 +3,7 @@
 package server
 
 import (
+	"bytes"
 	"io"
 	"testing"
 
@@ -13,8 +14,9 @@ import (
 
 // adopted is one connection of a running server, driven by system calls alone.
 type adopted struct {
-	fd  int
-	buf [4096]byte
+	fd    int
+	buf   [4096]byte
+	taken uint64 // bytes of answers
 }
 
 // adopt gives the first loop of a server one end of a socket pair as a client connection.
@@ -102,4 +104,33 @@ func BenchmarkPlaintext(b *testing.B) {
 	for b.Loop() {
 		c.exchange(b, plaintextRequests[0])
 	}
+}
+
+// BenchmarkPipelined is what a request costs on the loop when many come in one read: one send for all.
+func BenchmarkPipelined(b *testing.B) {
+	const batch = 256
+	ts := startServer(b, 1, Options{}, hello)
+	a := adopt(b, ts)
+	input := bytes.Repeat(plaintextRequests[0], batch)
+	answers := make([]byte, 64<<10)
+	ls := ts.Server.loops[0]
+	b.ReportAllocs()
+	ls.onLoop(func() {
+		ls.each(func(s *session) {
+			for range b.N {
+				for n := 0; n < len(input); {
+					n += s.OnData(s.conn, input[n:])
+				}
+				for s.conn.Flush(); s.conn.Pending() || s.conn.Sent() > a.taken; s.conn.Flush() {
+					n, err := unix.Read(a.fd, answers)
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					a.taken += uint64(n)
+				}
+			}
+		})
+	})
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/batch, "ns/request")
 }

@@ -24,6 +24,7 @@ func (x *exchange) ReceiveBody(sink pipeline.BodySink) {
 			x.expecting = false
 			x.s.conn.Write([]byte(continueHead))
 		}
+		x.s.halfAt = 0 // until reading comes to the FIN
 		x.queuePump()
 	}
 }
@@ -54,6 +55,9 @@ func (x *exchange) queuePump() {
 	}
 }
 
+// reading says that the body has a taker, now or when it goes on.
+func (x *exchange) reading() bool { return x.sink != nil && !x.bodyDone }
+
 // wanting says that body bytes have a taker now.
 func (x *exchange) wanting() bool {
 	return x.sink != nil && !x.paused && !x.bodyDone && !x.ended && !x.cancelled
@@ -72,6 +76,7 @@ func (x *exchange) pump() {
 		s.conn.Resume()
 		s.arm()
 	}
+	s.maybeHalfClosed()
 }
 
 // readBody takes body bytes that were read after the exchange was pinned.

@@ -7,9 +7,10 @@ import (
 	"weir/protocol/http1"
 )
 
-// SendInformational implements pipeline.Exchange.
+// SendInformational implements pipeline.Exchange. To a client that takes nothing none is sent: it is
+// only a hint, and nobody waits for room before the next.
 func (x *exchange) SendInformational(status int, fields *pipeline.Fields) {
-	if x.s == nil || x.req.Minor == 0 {
+	if x.s == nil || x.req.Minor == 0 || !x.s.conn.Room() {
 		return
 	}
 	conn := x.s.conn

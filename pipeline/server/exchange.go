@@ -76,7 +76,7 @@ func (x *exchange) begin(s *session, start, now int64) {
 	x.s, x.start = s, start
 	x.bodyMax = -1
 	x.expecting = x.req.ExpectContinue
-	x.close = !x.req.KeepAlive || s.ls.draining
+	x.close = !x.req.KeepAlive || s.ls.draining || s.ln.removed
 	switch {
 	case x.req.Chunked:
 		x.chunk.Reset()
@@ -318,7 +318,9 @@ func (x *exchange) pin(rest []byte) {
 	x.s.arm()
 	if x.sink != nil {
 		x.pump()
+		return
 	}
+	x.s.maybeHalfClosed()
 }
 
 // unpin gives the buffer back; pipelined requests in it are read next.

@@ -38,25 +38,35 @@ func startServer(t testing.TB, loops int, o Options, h pipeline.Handler) *testSe
 func startSites(t testing.TB, loops int, o Options, sites []Site) *testServer {
 	t.Helper()
 	ts := &testServer{t: t}
-	for i := range loops {
-		l, err := netpoll.New(netpoll.Config{Index: i})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ts.loops = append(ts.loops, l)
-	}
+	ts.makeLoops(loops)
 	ts.Server = New(ts.loops, o)
-	for _, l := range ts.loops {
-		done := make(chan struct{})
-		go func() { l.Run(); close(done) }()
-		t.Cleanup(func() { l.Stop(); <-done })
-	}
+	ts.run()
 	fd, addr := listenFD(t)
 	ts.addr = addr
 	if err := ts.Apply(o, []Listener{{Address: testAddress, FDs: []int{fd}}}, sites); err != nil {
 		t.Fatal(err)
 	}
 	return ts
+}
+
+func (ts *testServer) makeLoops(n int) {
+	ts.t.Helper()
+	for i := range n {
+		l, err := netpoll.New(netpoll.Config{Index: i})
+		if err != nil {
+			ts.t.Fatal(err)
+		}
+		ts.loops = append(ts.loops, l)
+	}
+}
+
+// run runs the loops until the test ends.
+func (ts *testServer) run() {
+	for _, l := range ts.loops {
+		done := make(chan struct{})
+		go func() { l.Run(); close(done) }()
+		ts.t.Cleanup(func() { l.Stop(); <-done })
+	}
 }
 
 func listenFD(t testing.TB) (fd int, addr string) {

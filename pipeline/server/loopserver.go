@@ -47,6 +47,9 @@ type listener struct {
 	proxy   ProxyProtocol
 	table   *table       // nil: no site uses the address (any more)
 	head    http1.Limits // the widest of its routes
+	fresh   bool         // opened by an Apply that is not through: accepts nothing yet
+	own     bool         // the descriptor is a duplicate of ours, not the caller's
+	removed bool         // closed; its connections are to follow
 }
 
 // OnAccept implements netpoll.Acceptor. A connection costs two objects: Conn and session.

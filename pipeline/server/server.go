@@ -81,15 +81,35 @@ func (srv *Server) Apply(o Options, listeners []Listener, sites []Site) error {
 			return fmt.Errorf("%s: %d sockets, %d loops: %w", listeners[i].Address, n, len(srv.loops), ErrLoops)
 		}
 	}
-	var failed error
 	for i, ls := range srv.loops {
+		var failed error
+		ls.onLoop(func() { failed = ls.openAll(listeners, i) })
+		if failed != nil {
+			srv.undo()
+			return failed
+		}
+	}
+	for _, ls := range srv.loops {
+		ls.onLoop(func() { ls.apply(resolved, listeners, table) })
+	}
+	return nil
+}
+
+// undo gives back the listeners that an Apply has opened.
+func (srv *Server) undo() {
+	for _, ls := range srv.loops {
 		ls.onLoop(func() {
-			if err := ls.apply(resolved, listeners, table, i); err != nil && failed == nil {
-				failed = err
+			for _, l := range append([]*listener(nil), ls.listeners...) {
+				if !l.fresh {
+					continue
+				}
+				ls.forget(l)
+				if fd := l.ln.Release(); l.own {
+					_ = unix.Close(fd) // a duplicate
+				}
 			}
 		})
 	}
-	return failed
 }
 
 // onLoop runs f on the loop and waits. A loop that does not run yet is the caller's.
@@ -100,75 +120,88 @@ func (ls *loopServer) onLoop(f func()) {
 	}
 }
 
-func (ls *loopServer) apply(o Options, listeners []Listener, r *routes, index int) error {
+// openAll opens the listeners that this loop does not have; they accept nothing before apply.
+func (ls *loopServer) openAll(listeners []Listener, index int) error {
 	for i := range listeners {
 		if err := ls.listen(&listeners[i], index); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+func (ls *loopServer) apply(o Options, listeners []Listener, r *routes) {
 	ls.configure(o)
 	ls.routes = r
 	for _, l := range append([]*listener(nil), ls.listeners...) {
-		if !named(listeners, l.address) {
+		l.table = r.tables[l.address] // also of one that goes: its connections stay
+		now := named(listeners, l.address)
+		if now == nil {
+			l.removed = true
 			l.ln.Drain()
 			ls.forget(l)
 			continue
 		}
-		l.table = r.tables[l.address]
+		l.proxy = now.Proxy
 		l.head = o.Limits.Head
 		if l.table != nil {
 			l.head = l.table.head
 		}
-	}
-	return nil
-}
-
-func named(listeners []Listener, address string) bool {
-	for i := range listeners {
-		if listeners[i].Address == address {
-			return true
+		if l.fresh {
+			l.fresh = false
+			l.ln.Resume()
 		}
 	}
-	return false
+}
+
+func named(listeners []Listener, address string) *Listener {
+	for i := range listeners {
+		if listeners[i].Address == address {
+			return &listeners[i]
+		}
+	}
+	return nil
 }
 
 // listen opens l's socket on this loop unless the loop has it already.
 func (ls *loopServer) listen(l *Listener, index int) error {
 	for _, old := range ls.listeners {
 		if old.address == l.Address {
-			old.proxy = l.Proxy
 			return nil
 		}
 	}
-	fd, err := l.socket(index, len(ls.srv.loops))
+	fd, own, err := l.socket(index, len(ls.srv.loops))
 	if err != nil || fd < 0 {
 		return err
 	}
-	own := &listener{ls: ls, address: l.Address, proxy: l.Proxy, head: ls.opt.Limits.Head}
-	own.table = ls.routes.tables[l.Address]
-	if own.ln, err = ls.loop.Listen(fd, own, own); err != nil {
+	opened := &listener{ls: ls, address: l.Address, own: own, fresh: true}
+	if opened.ln, err = ls.loop.Listen(fd, opened, opened); err != nil {
+		if own {
+			_ = unix.Close(fd) // a duplicate
+		}
 		return err
 	}
-	ls.listeners = append(ls.listeners, own)
+	opened.ln.Pause()
+	ls.listeners = append(ls.listeners, opened)
 	return nil
 }
 
 // socket is the descriptor for loop index: its own, or a duplicate of a shared one (the last loop
 // takes the original); -1 when the listener brings none because it is open already.
-func (l *Listener) socket(index, loops int) (int, error) {
+func (l *Listener) socket(index, loops int) (fd int, duplicate bool, err error) {
 	switch {
 	case len(l.FDs) == 0:
-		return -1, nil
+		return -1, false, nil
 	case len(l.FDs) == loops:
-		return l.FDs[index], nil
+		return l.FDs[index], false, nil
 	case index == loops-1:
-		return l.FDs[0], nil
+		return l.FDs[0], false, nil
 	}
-	fd, err := unix.FcntlInt(uintptr(l.FDs[0]), unix.F_DUPFD_CLOEXEC, 0)
+	fd, err = unix.FcntlInt(uintptr(l.FDs[0]), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
-		return -1, fmt.Errorf("server: listen on %s: %w", l.Address, err)
+		return -1, false, fmt.Errorf("server: listen on %s: %w", l.Address, err)
 	}
-	return fd, nil
+	return fd, true, nil
 }
 
 func (ls *loopServer) forget(l *listener) {

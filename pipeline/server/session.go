@@ -103,7 +103,7 @@ func (s *session) OnEOF(c *netpoll.Conn) {
 
 // OnHangup implements netpoll.Handler: the client went away, or half away, while we do not read.
 func (s *session) OnHangup(_ *netpoll.Conn, reset bool) {
-	if !reset && (s.state != stateOpen || !s.x.bodyDone) {
+	if !reset && (s.state != stateOpen || s.x.reading()) {
 		return // reading will come to the FIN
 	}
 	if reset {
@@ -126,6 +126,14 @@ func (s *session) halfClosed() {
 		s.halfAt = s.ls.loop.Now() + int64(d)
 		s.halfMark = uint32(s.taken())
 		s.arm()
+	}
+}
+
+// maybeHalfClosed starts the grace for an exchange whose request was here already when the FIN came,
+// behind another one: netpoll tells of a FIN once, and then it was that exchange's.
+func (s *session) maybeHalfClosed() {
+	if s.state == stateOpen && s.halfAt == 0 && !s.x.reading() && s.conn.EOF() {
+		s.halfClosed()
 	}
 }
 

@@ -85,3 +85,17 @@ func TestEncodeAllocs(t *testing.T) {
 		_, _ = DecodePath(b, []byte("/a%20b/../c"))
 	})
 }
+
+func TestAssembleAllocs(t *testing.T) {
+	var parsed, r Request
+	if _, err := parsed.Parse([]byte(assembleHead), 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	if n := testing.AllocsPerRun(1000, func() {
+		if err := assemble(&r, &parsed); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("Assemble: %v allocations; want 0", n)
+	}
+}

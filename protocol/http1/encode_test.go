@@ -140,6 +140,29 @@ func TestStatusText(t *testing.T) {
 	}
 }
 
+// TestPathPlain asks one Request again and again: the answer stays with its head and goes with it.
+func TestPathPlain(t *testing.T) {
+	var r Request
+	for _, tc := range []struct {
+		target string
+		want   bool
+	}{
+		{"/", true}, {"/%41", false}, {"/a/b", true}, {"/a/./b", false}, {"/a?%41", true},
+		{"http://h", true}, {"/.well-known", false}, {"http://h/a", true}, {"/a%2Fb?c", false},
+	} {
+		head := []byte("GET " + tc.target + " HTTP/1.1\r\nHost: h\r\n\r\n")
+		if n, err := r.Parse(head, 0, nil); n != len(head) || err != nil {
+			t.Fatalf("Parse(%q) = %d, %v", head, n, err)
+		}
+		for _, when := range []string{"first", "again", "rebased"} {
+			if got := r.PathPlain(); got != tc.want {
+				t.Errorf("PathPlain() of %q, %s = %v; want %v", tc.target, when, got, tc.want)
+			}
+			r.Rebase(append([]byte(nil), head...))
+		}
+	}
+}
+
 func TestDecodePath(t *testing.T) {
 	for _, tc := range []struct {
 		raw, want string
@@ -169,6 +192,25 @@ func TestDecodePath(t *testing.T) {
 		got, err := DecodePath([]byte("x"), []byte(tc.raw))
 		if string(got) != "x"+tc.want || !errors.Is(err, tc.err) {
 			t.Errorf("DecodePath(%q) = %q, %v; want %q, %v", tc.raw, got[1:], err, tc.want, tc.err)
+		}
+		if err != nil {
+			continue
+		}
+		path := AppendPath([]byte("x"), []byte(tc.raw))[1:] // the same place, without dots on the way
+		if got, err := DecodePath(nil, path); string(got) != tc.want || err != nil {
+			t.Errorf("AppendPath(%q) = %q, which decodes to %q, %v; want %q", tc.raw, path, got, err, tc.want)
+		}
+	}
+}
+
+func TestAppendPath(t *testing.T) {
+	for raw, want := range map[string]string{
+		"/": "/", "/a%2fb/%41": "/a%2fb/%41", "//a//": "//a//", "/.a/..b/...": "/.a/..b/...",
+		"/a/./b/.": "/a/b/", "/a//../b": "/a/b", "/a/b/%2E.": "/a/", "/%2e/%2E%2f": "/%2E%2f",
+		"/%61/../%62": "/%62", "/a/../b/..": "/", "/a/..%2f..": "/a/..%2f..",
+	} {
+		if got := string(AppendPath(nil, []byte(raw))); got != want {
+			t.Errorf("AppendPath(%q) = %q; want %q", raw, got, want)
 		}
 	}
 }

@@ -24,13 +24,17 @@ func addSeeds(f *testing.F) {
 	}
 }
 
-// FuzzRequest: no panic; 0 <= n <= len(b); an error comes without bytes; a stream split anywhere
-// gives the same log as a whole one; views lie in the head; and never framed unlike net/http.
+// FuzzRequest: no panic; 0 <= n <= len(b); an error comes without bytes, and leaves at most views of
+// the request line; a stream split anywhere gives the same log as a whole one; views lie in the head;
+// and never framed unlike net/http.
 func FuzzRequest(f *testing.F) {
 	addSeeds(f)
 	f.Fuzz(func(t *testing.T, b []byte, cut uint16) {
 		checkSplit(t, false, string(b), int(cut))
 		var r Request
+		if n, err := r.Parse([]byte(headSmall), 0, nil); n == 0 || err != nil {
+			t.Fatalf("Parse(%q) = %d, %v", headSmall, n, err)
+		}
 		n, err := r.Parse(b, 0, nil)
 		if n < 0 || n > len(b) || err != nil && n != 0 {
 			t.Fatalf("Parse(%q) = %d, %v", b, n, err)
@@ -38,6 +42,11 @@ func FuzzRequest(f *testing.F) {
 		if err != nil {
 			if s := StatusOf(err); s < 400 || s > 599 {
 				t.Fatalf("StatusOf(%v) = %d", err, s)
+			}
+			line, _, _ := bytes.Cut(bytes.TrimPrefix(b, []byte("\r\n")), []byte("\r\n"))
+			if !bytes.HasPrefix(line, r.Method()) || !bytes.Contains(line, r.Target()) ||
+				!bytes.Contains(line, r.Path()) && r.Form != AbsoluteForm || r.NumFields() > 0 || r.HasBody() {
+				t.Fatalf("Parse(%q) = %v and holds %+v", b, err, r)
 			}
 			return
 		}
@@ -275,6 +284,15 @@ func FuzzDecodePath(f *testing.F) {
 		path := out[3:]
 		if len(path) == 0 || path[0] != '/' || len(path) > len(raw) || !utf8.Valid(path) {
 			t.Fatalf("DecodePath(%q) = %q", raw, path)
+		}
+		sent := AppendPath(nil, raw)
+		if again, err := DecodePath(nil, sent); !bytes.Equal(again, path) || err != nil {
+			t.Fatalf("AppendPath(%q) = %q, which decodes to %q, %v; want %q", raw, sent, again, err, path)
+		}
+		for segment := range bytes.SplitSeq(sent, []byte("/")) {
+			if n := dots(segment); n == 1 || n == 2 {
+				t.Fatalf("AppendPath(%q) = %q: dot segment", raw, sent)
+			}
 		}
 		for _, c := range string(path) {
 			if c < ' ' || c >= 0x7f && c < 0xa0 {

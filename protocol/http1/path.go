@@ -54,6 +54,51 @@ func DecodePath(dst, raw []byte) ([]byte, error) {
 	return out, nil
 }
 
+// AppendPath appends the path raw, which DecodePath accepts, without its "." and ".." segments, encoded
+// ones included, and returns the longer slice: the next hop cannot resolve them otherwise than we did.
+// The rest stays as it was sent.
+func AppendPath(dst, raw []byte) []byte {
+	if bytes.IndexByte(raw, '%') < 0 && !bytes.Contains(raw, slashDot) {
+		return append(dst, raw...)
+	}
+	base := len(dst)
+	for i := 0; i < len(raw); {
+		segment := raw[i+1:]
+		if n := bytes.IndexByte(segment, '/'); n >= 0 {
+			segment = segment[:n]
+		}
+		i += 1 + len(segment)
+		switch dots(segment) {
+		default:
+			dst = append(append(dst, '/'), segment...)
+			continue
+		case 1:
+		case 2:
+			dst = dst[:base+max(bytes.LastIndexByte(dst[base:], '/'), 0)]
+		}
+		if i == len(raw) {
+			dst = append(dst, '/')
+		}
+	}
+	return dst
+}
+
+// dots is how many dots a segment consists of, encoded ones included; 0 when of anything else.
+func dots(segment []byte) (n int) {
+	for len(segment) > 0 {
+		switch {
+		case segment[0] == '.':
+			segment = segment[1:]
+		case len(segment) >= 3 && string(segment[:2]) == "%2" && segment[2]|0x20 == 'e':
+			segment = segment[3:]
+		default:
+			return 0
+		}
+		n++
+	}
+	return n
+}
+
 // PlainPath says that raw decodes to itself: visible ASCII without escapes and dot segments.
 func PlainPath(raw []byte) bool {
 	end, query := scanTarget(raw, 0)

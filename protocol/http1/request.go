@@ -58,8 +58,18 @@ type Request struct {
 
 	method, target, path, query, authority span
 	https                                  bool // scheme of an absolute-form target
-	size                                   int  // bytes of the head
+	plain                                  plainness
+	size                                   int // bytes of the head
 }
+
+// plainness is whether the path decodes to itself, once somebody has asked.
+type plainness uint8
+
+const (
+	plainUnknown plainness = iota
+	plainYes
+	plainNo
+)
 
 // span is a part of the head, [off, off+len).
 type span struct{ off, len uint32 }
@@ -81,7 +91,8 @@ var slash = []byte("/")
 // same.
 //
 // A malformed head returns (0, err), err being one of the Err values of this package; each maps to
-// a status code by [StatusOf] and to a [Kind]. r holds nothing then.
+// a status code by [StatusOf] and to a [Kind]. r then holds the request line if that was well-formed,
+// for the answer and the log, else nothing; it has no fields, no authority and no body.
 //
 // RFC 9112 sections 2 to 6; the package comment lists where this is stricter.
 //
@@ -102,11 +113,26 @@ func (r *Request) Parse(b []byte, seen int, lim *Limits) (n int, err error) {
 	r.restart()
 	n, perr := r.parse(capped, &l)
 	if perr != nil {
-		r.restart()
+		r.keepLine(capped)
 		return 0, perr
 	}
 	r.seen = len(b)
 	return n, nil
+}
+
+// keepLine forgets a malformed head in b but for its request line, if that was good. Nothing of an
+// earlier head may stay: its bytes belong to somebody else by now.
+func (r *Request) keepLine(b []byte) {
+	if !r.started {
+		r.Reset()
+		return
+	}
+	line := Request{Verb: r.Verb, Form: r.Form, Minor: r.Minor, ContentLength: -1,
+		method: r.method, target: r.target, path: r.path, query: r.query, https: r.https}
+	// r.line has moved on to the field that was refused; the line ends behind its version.
+	line.size = int(r.target.off+r.target.len) + len(" HTTP/1.1\r\n")
+	line.b, line.fields = b[:line.size:line.size], r.fields[:0]
+	*r = line
 }
 
 // parse parses b from its start.
@@ -121,7 +147,7 @@ func (r *Request) parse(b []byte, l *Limits) (int, *ParseError) {
 		}
 		return 0, nil
 	}
-	r.b, r.size = b[:n:n], n
+	r.b, r.size, r.plain = b[:n:n], n, plainUnknown
 	if err := r.settle(); err != nil {
 		return 0, err
 	}
@@ -166,6 +192,17 @@ func (r *Request) Path() []byte {
 		return slash
 	}
 	return r.path.of(r.b)
+}
+
+// PathPlain says that Path decodes to itself ([PlainPath]). The answer outlives Rebase.
+func (r *Request) PathPlain() bool {
+	if r.plain == plainUnknown {
+		r.plain = plainNo
+		if PlainPath(r.Path()) {
+			r.plain = plainYes
+		}
+	}
+	return r.plain == plainYes
 }
 
 // Query is what follows the first "?" of the target, as received; nil if there is no "?".

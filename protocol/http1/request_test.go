@@ -73,6 +73,46 @@ func TestAccessors(t *testing.T) {
 }
 
 // TestForeignProgress: a Request that parsed something else in between gives the same answers.
+// TestRefusedHead parses a malformed head with a Request that has held another one. What it says then
+// is of the new head or nothing: the old one's bytes are another client's.
+func TestRefusedHead(t *testing.T) {
+	long := "/" + strings.Repeat("a", 300)
+	for _, tc := range []struct {
+		desc, old, input, method, target string
+		verb                             Verb
+		minor                            int
+	}{
+		{"no method", "HEAD /old HTTP/1.1\r\nHost: h\r\n\r\n", "\x16\x03\x01", "", "", 0, 0},
+		{"bad target", "HEAD /old HTTP/1.1\r\nHost: h\r\n\r\n", "GET a HTTP/1.1\r\n", "", "", 0, 0},
+		{"bad field behind a longer line", "GET /o HTTP/1.0\r\n\r\n",
+			"HEAD " + long + "?q HTTP/1.1\r\nHost: h\r\nA B: c\r\n\r\n", "HEAD", long + "?q", VerbHead, 1},
+		{"bad host", "HEAD /old HTTP/1.1\r\nHost: h\r\n\r\n",
+			"\r\nPOST http://h/x HTTP/1.0\r\nHost: other\r\nContent-Length: 5\r\n\r\n", "POST", "http://h/x",
+			VerbPost, 0},
+		{"bad framing behind a good host", "HEAD /old HTTP/1.1\r\nHost: h\r\n\r\n",
+			"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", "POST", "/x",
+			VerbPost, 1},
+	} {
+		var r Request
+		if n, err := r.Parse([]byte(tc.old), 0, nil); n == 0 || err != nil {
+			t.Fatalf("%s: Parse(%q) = %d, %v", tc.desc, tc.old, n, err)
+		}
+		if n, err := r.Parse([]byte(tc.input), 0, nil); n != 0 || err == nil {
+			t.Fatalf("%s: Parse(%.40q) = %d, %v; want an error", tc.desc, tc.input, n, err)
+		}
+		if got := string(r.Method()) + " " + string(r.Target()); got != tc.method+" "+tc.target {
+			t.Errorf("%s: method and target %q; want %q", tc.desc, got, tc.method+" "+tc.target)
+		}
+		if r.Verb != tc.verb || r.Minor != tc.minor || r.KeepAlive || r.HasBody() || r.ExpectContinue {
+			t.Errorf("%s: %+v; want verb %d, minor %d, no body, no keep-alive", tc.desc, r, tc.verb, tc.minor)
+		}
+		if len(r.Host()) > 0 || r.NumFields() > 0 || len(r.Get(UserAgent)) > 0 {
+			t.Errorf("%s: host %q, %d fields; want none", tc.desc, r.Host(), r.NumFields())
+		}
+		_, _ = r.Path(), r.Query() // must not reach beyond the line
+	}
+}
+
 func TestForeignProgress(t *testing.T) {
 	heads := []string{head430, headSmall, get + "\r\n", get + "A: b\nC\r\n\r\n", post + "A : b\r\n\r\n",
 		"GET / HTTP/1.1\r\n\r\n", strings.Replace(head430, "Host", "Tsoh", 1)}

@@ -20,7 +20,7 @@ type Response struct {
 }
 
 // Parse parses one response head at the start of b into r and returns its length in bytes. It has
-// the contract of [Request.Parse]; errors have status 502 and KindResponse.
+// the contract of [Request.Parse]; errors have status 502 and KindResponse, and r holds nothing then.
 //
 // The reason phrase is checked and dropped. A response with both Content-Length and
 // Transfer-Encoding, with a Transfer-Encoding other than chunked, or with one in HTTP/1.0 is an
@@ -43,7 +43,7 @@ func (r *Response) Parse(b []byte, seen int, lim *Limits) (n int, err error) {
 	r.restart()
 	n, perr := r.parse(capped, &l)
 	if perr != nil {
-		r.restart()
+		r.Reset()
 		return 0, responseError(perr)
 	}
 	r.seen = len(b)

@@ -13,32 +13,34 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // fakeInstance does what its fields say.
 type fakeInstance struct {
-	mu       sync.Mutex
-	recycled []string
-	reload   error
-	recycle  error
-	begun    chan struct{} // closed when a recycle has begun
-	stopped  chan struct{}
+	mu      sync.Mutex
+	acts    []string
+	reload  error
+	act     error
+	begun   chan struct{} // closed when a recycle has begun
+	stopped chan struct{}
 }
 
 func newFakeInstance() *fakeInstance {
-	return &fakeInstance{begun: make(chan struct{}, 8), stopped: make(chan struct{})}
+	return &fakeInstance{begun: make(chan struct{}, 32), stopped: make(chan struct{})}
 }
 
 func (f *fakeInstance) Status(context.Context) Status {
-	return Status{PID: 42, State: "running", Pools: []Pool{{Name: "shop"}, {Name: "a b"}}}
+	return Status{PID: 42, State: "running", Pools: []Pool{{Name: "shop",
+		Workers: []Worker{{Name: "shop/3"}}}, {Name: "a b"}}}
 }
 
-func (f *fakeInstance) Recycle(_ context.Context, pool string) error {
+func (f *fakeInstance) Act(_ context.Context, a Action) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.recycled = append(f.recycled, pool)
+	f.acts = append(f.acts, a.String())
 	f.begun <- struct{}{}
-	return f.recycle
+	return f.act
 }
 
 func (f *fakeInstance) Reload(context.Context) error { return f.reload }
@@ -85,8 +87,8 @@ func TestClientAndServer(t *testing.T) {
 		t.Errorf("Recycle without waiting = %v", err)
 	}
 	<-f.begun
-	if got := strings.Join(f.recycled, ","); got != "shop,a b,shop" {
-		t.Errorf("recycled %s", got)
+	if got := strings.Join(f.acts, ","); got != "recycle shop,recycle a b,recycle shop" {
+		t.Errorf("asked for %s", got)
 	}
 	if err := c.Recycle(ctx, "", true); err == nil {
 		t.Error("Recycle of no pool succeeded")
@@ -128,6 +130,17 @@ func TestStatusCodes(t *testing.T) {
 		{"GET", "/", nil, 404, `"not-found"`},
 		{"GET", "/v2/status", nil, 404, `"not-found"`},
 		{"POST", "/v1/pools/nope/recycle", nil, 404, `"unknown-pool"`},
+		{"POST", "/v1/pools/shpo/stop", nil, 404, `unknown pool \"shpo\", did you mean \"shop\"?`},
+		{"POST", "/v1/pools/shop/frobnicate", nil, 404, `"not-found"`},
+		{"POST", "/v1/pools/shop/scale", nil, 400, "workers is a number from 1"},
+		{"POST", "/v1/pools/shop/scale?workers=0", nil, 400, `"bad-request"`},
+		{"POST", "/v1/pools/shop/scale?workers=2&wait=false", nil, 202, `"begun"`},
+		{"POST", "/v1/pools/shop/workers/3/drain", nil, 200, `"done"`},
+		{"POST", "/v1/pools/shop/workers/4/drain?wait=false", nil, 404, "shop/4, there are: shop/3"},
+		{"POST", "/v1/pools/shop/workers/x/drain", nil, 404, `"unknown-worker"`},
+		{"POST", "/v1/pools/shop/workers/3/start", nil, 404, `"not-found"`},
+		{"POST", "/v1/pools/shop/workers/3/stop", ErrUnknownWorker, 404, `"unknown-worker"`},
+		{"GET", "/v1/pools/shop/workers/3/stop", nil, 405, `"method-not-allowed"`},
 		{"POST", "/v1/pools/shop/recycle?wait=maybe", nil, 400, `"bad-request"`},
 		{"POST", "/v1/pools/shop/recycle?wait=false", nil, 202, `"begun"`},
 		{"POST", "/v1/pools/shop/recycle", nil, 200, `"done"`},
@@ -136,7 +149,7 @@ func TestStatusCodes(t *testing.T) {
 		{"POST", "/v1/pools/shop/recycle", context.DeadlineExceeded, 504, `"timeout"`},
 	} {
 		f.mu.Lock()
-		f.recycle = tc.fail
+		f.act = tc.fail
 		f.mu.Unlock()
 		r, err := http.NewRequest(tc.method, "http://weir"+tc.path, nil)
 		if err != nil {
@@ -154,6 +167,34 @@ func TestStatusCodes(t *testing.T) {
 		}
 		if tc.status == 405 && resp.Header.Get("Allow") == "" {
 			t.Errorf("%s %s: no Allow field", tc.method, tc.path)
+		}
+	}
+}
+
+// A body means nothing here, so one that is too large or does not come must not hold anything up.
+func TestBodies(t *testing.T) {
+	f := newFakeInstance()
+	dir, s := serve(t, f)
+	s.bodyTimeout = 20 * time.Millisecond
+	for _, tc := range []struct{ desc, head, body, want string }{
+		{"whole", "Content-Length: 2", "ab", "200"},
+		{"chunked", "Transfer-Encoding: chunked", "2\r\nab\r\n0\r\n\r\n", "200"},
+		{"never comes", "Content-Length: 2", "a", "400"},
+		{"too large", "Content-Length: 100000", strings.Repeat("x", 100000), "400"},
+	} {
+		c, err := net.Dial("unix", filepath.Join(dir, SocketName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.SetDeadline(time.Now().Add(10 * time.Second)) // a fresh socket takes one
+		_, err = io.WriteString(c, "POST /v1/reload HTTP/1.1\r\nHost: x\r\n"+tc.head+"\r\n\r\n"+tc.body)
+		got := make([]byte, 12)
+		if err == nil {
+			_, err = io.ReadFull(c, got)
+		}
+		_ = c.Close() // has answered
+		if err != nil || string(got) != "HTTP/1.1 "+tc.want {
+			t.Errorf("body %s: %q, %v; want %s", tc.desc, got, err, tc.want)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 )
 
 // Client speaks to one instance.
@@ -28,8 +29,8 @@ func NewClient(path string) *Client {
 	}}
 }
 
-// Error is the instance's refusal. It wraps ErrUnknownPool, ErrConflict or ErrRefused where that is
-// the case.
+// Error is the instance's refusal. It wraps ErrUnknownPool, ErrUnknownWorker, ErrConflict or
+// ErrRefused where that is the case.
 type Error struct {
 	Status  int    // HTTP status
 	Code    string // see the package comment
@@ -44,6 +45,8 @@ func (e *Error) Is(target error) bool {
 	switch e.Code {
 	case "unknown-pool":
 		return target == ErrUnknownPool
+	case "unknown-worker":
+		return target == ErrUnknownWorker
 	case "conflict":
 		return target == ErrConflict
 	case "refused":
@@ -60,10 +63,7 @@ func (c *Client) Status(ctx context.Context) (*Status, error) {
 
 // Recycle replaces every worker of pool. With wait it returns when that has happened.
 func (c *Client) Recycle(ctx context.Context, pool string, wait bool) error {
-	if pool == "" {
-		return errors.New("admin: recycle: no pool named")
-	}
-	return c.post(ctx, "/v1/pools/"+url.PathEscape(pool)+"/recycle", wait)
+	return c.Act(ctx, Action{Verb: VerbRecycle, Pool: pool}, wait)
 }
 
 // Reload applies the configuration anew. With wait it returns when it is in force.
@@ -82,7 +82,11 @@ func (c *Client) Shutdown(ctx context.Context, wait bool) error {
 
 func (c *Client) post(ctx context.Context, path string, wait bool) error {
 	if !wait {
-		path += "?wait=false"
+		mark := "?"
+		if strings.Contains(path, mark) {
+			mark = "&"
+		}
+		path += mark + "wait=false"
 	}
 	return c.do(ctx, http.MethodPost, path, new(Done))
 }

@@ -3,6 +3,7 @@ package admin
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -70,27 +71,32 @@ func TempRuntimeDir(getenv func(string) string, uid int) string {
 }
 
 // Find is the instance in dir, or for "" the only live one that this user may have started. The error
-// wraps ErrNoInstance or is an *AmbiguousError.
+// wraps ErrNoInstance, or fs.ErrPermission for one that this user may not speak to, or is an
+// *AmbiguousError.
 func Find(dir string, getenv func(string) string) (Found, error) {
 	if dir != "" {
-		f, ok := look(dir)
-		if !ok {
-			return Found{}, fmt.Errorf("%w in %s", ErrNoInstance, dir)
-		}
-		return f, nil
+		return look(dir)
 	}
-	found := List(getenv)
-	switch len(found) {
-	case 0:
-		return Found{}, ErrNoInstance
-	case 1:
+	found, forbidden := list(getenv)
+	switch {
+	case len(found) == 1:
 		return found[0], nil
+	case len(found) > 1:
+		return Found{}, &AmbiguousError{found}
+	case forbidden != nil:
+		return Found{}, forbidden
 	}
-	return Found{}, &AmbiguousError{found}
+	return Found{}, ErrNoInstance
 }
 
 // List is every live instance in the places where one looks for it without being told.
 func List(getenv func(string) string) []Found {
+	found, _ := list(getenv)
+	return found
+}
+
+// list is List, and the error of one that this user may not speak to.
+func list(getenv func(string) string) (found []Found, forbidden error) {
 	uid := os.Geteuid()
 	told, _ := RuntimeDir(getenv, uid)
 	bases := []string{told, TempRuntimeDir(getenv, uid), "/run/weir"}
@@ -103,32 +109,41 @@ func List(getenv func(string) string) []Found {
 		dirs = append(append(dirs, b), more...)
 	}
 	slices.Sort(dirs)
-	var found []Found
 	for _, d := range slices.Compact(dirs) {
 		if len(found) == instancesMax {
 			break
 		}
-		if f, ok := look(d); ok {
+		f, err := look(d)
+		switch {
+		case err == nil:
 			found = append(found, f)
+		case errors.Is(err, fs.ErrPermission):
+			forbidden = err
 		}
 	}
-	return found
+	return found, forbidden
 }
 
-// look reports whether an instance answers in dir.
-func look(dir string) (Found, bool) {
+// look finds the instance that answers in dir. The error wraps ErrNoInstance or fs.ErrPermission.
+func look(dir string) (Found, error) {
 	st, err := os.Stat(dir)
-	if err != nil || !trusted(st) {
-		return Found{}, false
+	if err == nil && !trusted(st) {
+		return Found{}, fmt.Errorf("%w in %s", ErrNoInstance, dir)
 	}
 	f := Found{Dir: dir}
-	c, err := net.DialTimeout("unix", f.Socket(), dialTimeout)
-	if err != nil {
-		return Found{}, false
+	if err == nil {
+		var c net.Conn
+		if c, err = net.DialTimeout("unix", f.Socket(), dialTimeout); err == nil {
+			_ = c.Close() // nothing was asked
+			f.PID = LockedBy(dir)
+			return f, nil
+		}
 	}
-	_ = c.Close() // nothing was asked
-	f.PID = LockedBy(dir)
-	return f, true
+	if errors.Is(err, fs.ErrPermission) {
+		return Found{}, fmt.Errorf("%s: %w; only root and the user of the instance may", f.Socket(),
+			fs.ErrPermission)
+	}
+	return Found{}, fmt.Errorf("%w in %s", ErrNoInstance, dir)
 }
 
 // trusted reports that nobody but this user or root can have made the directory: in /tmp anybody

@@ -4,6 +4,7 @@ import "time"
 
 const (
 	headerTimeout   = 10 * time.Second
+	bodyTimeout     = 5 * time.Second
 	idleTimeout     = time.Minute
 	headBytesMax    = 16 << 10
 	bodyBytesMax    = 64 << 10 // of a request; none needs one

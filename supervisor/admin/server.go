@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -17,6 +18,8 @@ type Server struct {
 	inst Instance
 	log  *slog.Logger
 	http http.Server
+
+	bodyTimeout time.Duration
 }
 
 // peerKey is the context key of a connection's peer.
@@ -24,15 +27,16 @@ type peerKey struct{}
 
 // NewServer is the API of inst. Close ends it.
 func NewServer(inst Instance, log *slog.Logger) *Server {
-	s := &Server{inst: inst, log: log}
+	s := &Server{inst: inst, log: log, bodyTimeout: bodyTimeout}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", s.status)
-	mux.HandleFunc("POST /v1/pools/{pool}/recycle", s.recycle)
+	mux.HandleFunc("POST /v1/pools/{pool}/{verb}", s.act)
+	mux.HandleFunc("POST /v1/pools/{pool}/workers/{worker}/{verb}", s.act)
 	mux.HandleFunc("POST /v1/reload", s.reload)
 	mux.HandleFunc("POST /v1/shutdown", s.shutdown)
 	for path, method := range map[string]string{
-		"/v1/status": "GET, HEAD", "/v1/pools/{pool}/recycle": "POST", "/v1/reload": "POST",
-		"/v1/shutdown": "POST",
+		"/v1/status": "GET, HEAD", "/v1/pools/{pool}/{verb}": "POST",
+		"/v1/pools/{pool}/workers/{worker}/{verb}": "POST", "/v1/reload": "POST", "/v1/shutdown": "POST",
 	} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Allow", method)
@@ -80,26 +84,33 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			s.fail(w, http.StatusForbidden, "forbidden", "only for root and the user of the instance")
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, bodyBytesMax)
+		if err := s.skipBody(w, r); err != nil {
+			w.Header().Set("Connection", "close")
+			s.fail(w, http.StatusBadRequest, "bad-request", "body: "+err.Error())
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-func (s *Server) status(w http.ResponseWriter, r *http.Request) {
-	s.answer(w, http.StatusOK, s.inst.Status(r.Context()))
+// skipBody reads a request's body, which means nothing here, before anything is done: one that is too
+// large or does not come would hold the answer back.
+func (s *Server) skipBody(w http.ResponseWriter, r *http.Request) error {
+	if r.ContentLength == 0 {
+		return nil
+	}
+	c := http.NewResponseController(w)
+	if err := c.SetReadDeadline(time.Now().Add(s.bodyTimeout)); err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, bodyBytesMax)); err != nil {
+		return err
+	}
+	return c.SetReadDeadline(time.Time{})
 }
 
-func (s *Server) recycle(w http.ResponseWriter, r *http.Request) {
-	pool := r.PathValue("pool")
-	known := false
-	for _, p := range s.inst.Status(r.Context()).Pools {
-		known = known || p.Name == pool
-	}
-	if !known { // told before anything has begun, also with wait=false
-		s.failWith(w, fmt.Errorf("%w %q", ErrUnknownPool, pool))
-		return
-	}
-	s.change(w, r, "recycle "+pool, func(ctx context.Context) error { return s.inst.Recycle(ctx, pool) })
+func (s *Server) status(w http.ResponseWriter, r *http.Request) {
+	s.answer(w, http.StatusOK, s.inst.Status(r.Context()))
 }
 
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
@@ -147,6 +158,8 @@ func (s *Server) failWith(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, ErrUnknownPool):
 		status, code = http.StatusNotFound, "unknown-pool"
+	case errors.Is(err, ErrUnknownWorker):
+		status, code = http.StatusNotFound, "unknown-worker"
 	case errors.Is(err, ErrConflict):
 		status, code = http.StatusConflict, "conflict"
 	case errors.Is(err, ErrRefused):

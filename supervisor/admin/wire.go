@@ -10,8 +10,8 @@ import (
 // Instance is what the API is about: the supervisor.
 type Instance interface {
 	Status(ctx context.Context) Status
-	// Recycle returns when every worker of pool has been replaced; ErrUnknownPool if there is none.
-	Recycle(ctx context.Context, pool string) error
+	// Act returns when a has happened; ErrUnknownPool or ErrUnknownWorker if there is none.
+	Act(ctx context.Context, a Action) error
 	// Reload returns when the new configuration is in force.
 	Reload(ctx context.Context) error
 	// Drain begins to end the instance.
@@ -22,9 +22,10 @@ type Instance interface {
 
 // Errors that an Instance wraps and the client returns.
 var (
-	ErrUnknownPool = errors.New("unknown pool")              // 404
-	ErrConflict    = errors.New("not possible now")          // 409
-	ErrRefused     = errors.New("configuration not applied") // 422
+	ErrUnknownPool   = errors.New("unknown pool")              // 404
+	ErrUnknownWorker = errors.New("unknown worker")            // 404
+	ErrConflict      = errors.New("not possible now")          // 409
+	ErrRefused       = errors.New("configuration not applied") // 422
 )
 
 // Status is an instance at one moment.
@@ -38,6 +39,7 @@ type Status struct {
 	ConfigFile string            `json:"config_file,omitempty"`
 	Listeners  []Listener        `json:"listeners"`
 	Fronts     []Front           `json:"fronts"`
+	Sidecars   []Sidecar         `json:"sidecars"`
 	Pools      []Pool            `json:"pools"`
 	Counters   map[string]uint64 `json:"counters"` // sums over all loops of all fronts
 }
@@ -61,6 +63,21 @@ type Front struct {
 	Report   json.RawMessage `json:"report,omitempty"` // what it says of itself
 }
 
+// Sidecar is one command that runs beside the pools.
+type Sidecar struct {
+	Name     string   `json:"name"`
+	State    string   `json:"state"` // stopped, starting (or to be started again) or running
+	Want     string   `json:"want"`
+	Restart  string   `json:"restart"`
+	After    []string `json:"after"`
+	HeldBy   string   `json:"held_by,omitempty"` // the sidecar that it waits for
+	Ended    bool     `json:"ended"`             // not started again, by its policy
+	Failures int      `json:"failures"`
+	Error    string   `json:"error,omitempty"`
+	Workers  []Worker `json:"processes"` // none or one
+	Exits    []Exit   `json:"exits"`     // newest first
+}
+
 // Pool is one application pool.
 type Pool struct {
 	Name      string   `json:"name"`
@@ -74,6 +91,10 @@ type Pool struct {
 	Error     string   `json:"error,omitempty"`
 	Workers   []Worker `json:"workers"`
 	Exits     []Exit   `json:"exits"` // newest first
+
+	Recycles  map[string]uint64 `json:"recycles"`                // workers that left to be replaced, by cause
+	Watched   int               `json:"watched_files,omitempty"` // files that match recycle.files
+	RecycleAt time.Time         `json:"recycle_at,omitzero"`     // the next of recycle.at
 }
 
 // Worker is one worker process.
@@ -88,6 +109,12 @@ type Worker struct {
 	Reason  string    `json:"reason,omitempty"` // why it leaves
 	Status  string    `json:"status,omitempty"` // what it says of itself
 	Output  []string  `json:"output,omitempty"` // its last lines
+
+	Stale       string `json:"stale,omitempty"`        // why it is to be replaced
+	LastRecycle string `json:"last_recycle,omitempty"` // the last worker recycled in its place, and why
+	RSS         int64  `json:"rss_bytes"`              // of its process group; 0: unknown
+	PSS         int64  `json:"pss_bytes"`              // shared pages in proportion
+	Dir         string `json:"dir,omitempty"`          // where it runs, symlinks resolved
 }
 
 // Exit is how a worker ended.

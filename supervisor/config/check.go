@@ -31,6 +31,7 @@ func (r *resolver) check() {
 	for i := range c.Pools {
 		r.checkPool(&c.Pools[i])
 	}
+	r.checkSidecars()
 	r.checkBindings()
 	for i := range c.Listeners {
 		r.checkListener(&c.Listeners[i])
@@ -51,10 +52,10 @@ func (r *resolver) checkUser(key, s string) {
 	}
 	name, group, hasGroup := strings.Cut(s, ":")
 	if !userExists(name) {
-		r.problem(key, fmt.Sprintf("no user %q on this machine", name), row(key).Expected(), "")
+		r.problem(key, fmt.Sprintf("no user %q on this machine", name), row("user").Expected(), "")
 	}
 	if hasGroup && !groupExists(group) {
-		r.problem(key, fmt.Sprintf("no group %q on this machine", group), row(key).Expected(), "")
+		r.problem(key, fmt.Sprintf("no group %q on this machine", group), row("user").Expected(), "")
 	}
 }
 

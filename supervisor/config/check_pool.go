@@ -12,6 +12,7 @@ import (
 
 func (r *resolver) checkPool(p *Pool) {
 	key := poolKey(p.Name)
+	r.checkDispatch(key, p)
 	if _, failed := r.failedBelow(key + ".command"); !failed {
 		r.checkHosted(key, p)
 	}
@@ -26,8 +27,23 @@ func (r *resolver) checkPool(p *Pool) {
 	r.checkScaling(key, p)
 	r.checkDir(key+".dir", p.Dir)
 	r.checkEnv(key+".env", &p.Env)
+	r.checkIsolation(key, p)
+	r.checkRecycle(key+".recycle", &p.Recycle)
 	if len(p.Command) > 0 {
 		r.checkCommand(key+".command", p)
+	}
+}
+
+// checkDispatch gives frames to a pool without command, unless its workers must answer plain GETs.
+func (r *resolver) checkDispatch(key string, p *Pool) {
+	asked := p.Ready.Probe.Kind == KindHTTP || len(p.Warmup) > 0
+	_, given := r.origins[key+".dispatch"]
+	switch {
+	case !given && len(p.Command) == 0 && !asked:
+		p.Dispatch = DispatchMux
+	case p.Dispatch == DispatchMux && asked:
+		r.problem(key+".dispatch", "workers of mux do not answer the GETs of ready.probe and warmup",
+			string(DispatchHTTP), "")
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 type Changes struct {
 	Listeners ThingChanges `json:"listeners"` // names are canonical addresses
 	Sites     ThingChanges `json:"sites"`
+	Sidecars  ThingChanges `json:"sidecars"`
 	Pools     ThingChanges `json:"pools"`
 	Process   []KeyChange  `json:"process"` // every other key
 }
@@ -39,7 +40,8 @@ type KeyChange struct {
 
 // IsEmpty reports that nothing differs.
 func (c Changes) IsEmpty() bool {
-	return c.Listeners.isEmpty() && c.Sites.isEmpty() && c.Pools.isEmpty() && len(c.Process) == 0
+	return c.Listeners.isEmpty() && c.Sites.isEmpty() && c.Sidecars.isEmpty() &&
+		c.Pools.isEmpty() && len(c.Process) == 0
 }
 
 func (t ThingChanges) isEmpty() bool {
@@ -63,10 +65,11 @@ func Diff(old, updated *Config) Changes {
 	c := Changes{
 		Listeners: things(names(old.Listeners), names(updated.Listeners)),
 		Sites:     things(names(old.Sites), names(updated.Sites)),
+		Sidecars:  things(names(old.Sidecars), names(updated.Sidecars)),
 		Pools:     things(names(old.Pools), names(updated.Pools)),
 	}
 	lists := map[string]*ThingChanges{
-		"listeners": &c.Listeners, "sites": &c.Sites, "pools": &c.Pools,
+		"listeners": &c.Listeners, "sites": &c.Sites, "sidecars": &c.Sidecars, "pools": &c.Pools,
 	}
 	for _, key := range mergedKeys(a, b) {
 		x, y := a.values[key], b.values[key]
@@ -157,6 +160,9 @@ func flatten(c *Config) flat {
 		f.values[p.key] = v
 	}
 	walk(c, func(p path, v reflect.Value) { put(p, text(row(p.pattern), v)) })
+	for _, s := range c.Sidecars {
+		put(path{}.child("sidecars").element(s.Name).child("program"), s.Program)
+	}
 	for _, pool := range c.Pools {
 		p := path{}.child("pools").element(pool.Name)
 		put(p.child("program"), pool.Program)

@@ -61,7 +61,7 @@ func TestDiff(t *testing.T) {
 // flatChanges is "+added -removed ~changed key key", ! where workers are replaced.
 func flatChanges(c Changes) string {
 	var out []string
-	for _, list := range []ThingChanges{c.Listeners, c.Sites, c.Pools} {
+	for _, list := range []ThingChanges{c.Listeners, c.Sites, c.Sidecars, c.Pools} {
 		for _, n := range list.Added {
 			out = append(out, "+"+n)
 		}

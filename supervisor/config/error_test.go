@@ -27,14 +27,14 @@ func TestFileErrors(t *testing.T) {
 			"expected one document"},
 		{"no mapping", "- 1", "conf/weir.yaml:1:1: is a list, expected a mapping of loops, fronts, " +
 			"runtime_dir, user, trusted_proxies, unmatched, server_header, trust, listeners, sites, " +
-			"pools, limits, timeouts, min_rate, log, admin"},
+			"sidecars, pools, limits, timeouts, min_rate, log, admin"},
 		{"unknown key", "limts: {}\n" + minimal, `conf/weir.yaml:1:1: unknown key "limts", expected ` +
 			"one of loops, fronts, runtime_dir, user, trusted_proxies, unmatched, server_header, trust, " +
-			`listeners, sites, pools, limits, timeouts, min_rate, log, admin, did you mean "limits"?`},
+			`listeners, sites, sidecars, pools, limits, timeouts, min_rate, log, admin, did you mean "limits"?`},
 		{"unknown nested key", pool("queue: {lenght: 5}"), `conf/weir.yaml:4:13: unknown key "lenght" ` +
 			`in pools.p.queue, expected one of length, timeout, overload, did you mean "length"?`},
-		{"not built yet", pool("recycle: {age: 1h}"),
-			`unknown key "recycle" in pools.p, expected one of`},
+		{"not built yet", pool("affinity: {cookie: x}"),
+			`unknown key "affinity" in pools.p, expected one of`},
 		{"duplicate", "loops: 1\nloops: 2\n" + minimal,
 			`conf/weir.yaml:2:1: has the key "loops" twice (first in line 1)`},
 		{"merge key", "log:\n  <<: {level: info}\n" + minimal,
@@ -68,11 +68,11 @@ func TestFileErrors(t *testing.T) {
 		{"no number", "fronts: two\n" + minimal, `"two" is not a number`},
 		{"zero workers", pool("workers: 0"),
 			`pools.p.workers: "0" is below 1, expected a number from 1 ` +
-				"to 10000, or {min: 1, max: 8, spare: 0}, or auto"},
+				"to 4096, or {min: 1, max: 8, spare: 0}, or auto"},
 		{"enum", pool("start: alway"), `conf/weir.yaml:4:12: pools.p.start: "alway" is not known, ` +
 			`expected one of always, on-demand, manual, did you mean "always"?`},
-		{"value of a later issue", pool("dispatch: mux"),
-			`pools.p.dispatch: "mux" is not known, expected http`},
+		{"value of a later issue", pool("dispatch: handoff"),
+			`pools.p.dispatch: "handoff" is not known, expected http or mux`},
 		{"bounds the wrong way round", pool("workers: {min: 3, max: 2}"),
 			"conf/weir.yaml:4:14: pools.p.workers: min: 3 is above max: 2, expected min at most max"},
 		{"spare above max", pool("workers: {min: 1, max: 2, spare: 3}"),
@@ -89,8 +89,8 @@ func TestFileErrors(t *testing.T) {
 		{"pressure without idle", pool("idle: {pressure: on}"),
 			"conf/weir.yaml:4:22: pools.p.idle.pressure: has no effect while idle.after is off"},
 		{"busy without unit", pool("scale: {busy: 80}"), `pools.p.scale.busy: "80" has no unit, ` +
-			"expected a percentage such as 80%, did you mean 80%?"},
-		{"busy above the whole", pool("scale: {busy: 120%}"), `"120%" is not in 1% to 100%`},
+			"expected a share such as 10%, did you mean 80%?"},
+		{"busy above the whole", pool("scale: {busy: 120%}"), `"120%" is above the maximum of 100%`},
 		{"unknown probe", pool("ready: {probe: notfy}"), `pools.p.ready.probe: "notfy" is not known, ` +
 			"expected connect, notify, or {http: /healthz, status: 200}, did you mean \"notify\"?"},
 		{"probe without path", pool("ready: {probe: {status: 204}}"),
@@ -99,6 +99,11 @@ func TestFileErrors(t *testing.T) {
 			`pools.p.ready.probe.status: "20" is below the minimum of 100`},
 		{"warm-up without path", pool("warmup: [{host: x}]"),
 			"pools.p.warmup[0]: has no path that begins with /, expected a list such as"},
+		{"HTTP probe of frames", pool("dispatch: mux\n    ready: {probe: {http: /}}"),
+			"conf/weir.yaml:4:15: pools.p.dispatch: workers of mux do not answer the GETs of ready.probe " +
+				"and warmup, expected http"},
+		{"warm-up of frames", pool("dispatch: mux\n    warmup: [/]"),
+			"pools.p.dispatch: workers of mux do not answer the GETs"},
 		{"warm-up of a word", pool("warmup: [health]"),
 			`pools.p.warmup[0]: "health" does not begin with /`},
 		{"switch", "server_header: yes\n" + minimal, `server_header: "yes" is neither on nor off, ` +

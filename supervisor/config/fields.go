@@ -96,14 +96,14 @@ func (k *Key) expectation(t reflect.Type) string {
 		return k.orSpecial("a size such as 64KiB")
 	case reflect.TypeFor[Rate]():
 		return k.orSpecial("a rate such as 240B/s")
+	case reflect.TypeFor[Percent]():
+		return k.orSpecial("a share such as 10%")
 	case reflect.TypeFor[LineRate]():
 		return k.orSpecial("a rate such as 10000/s")
 	case reflect.TypeFor[Mode]():
 		return `an octal mode such as "0660"`
 	case reflect.TypeFor[Count](), reflect.TypeFor[int]():
 		return k.orSpecial(k.bounds())
-	case reflect.TypeFor[Percent]():
-		return "a percentage such as 80%"
 	case reflect.TypeFor[[]netip.Prefix]():
 		return "a list of networks such as 10.0.0.0/8"
 	}

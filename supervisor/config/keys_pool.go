@@ -28,8 +28,10 @@ var poolKeys = []Key{
 		Doc: "Files of NAME=VALUE lines, read at every spawn; later files win.",
 	},
 	{
-		Path: "pools.*.dispatch", Default: "http", Reload: Workers, Values: []string{"http"},
-		Doc: "How requests reach the workers. http: HTTP/1.1 keep-alive over the worker's socket.",
+		Path: "pools.*.dispatch", Default: "http", Reload: Workers, Values: []string{"http", "mux"},
+		Doc: "How requests reach the workers. http: HTTP/1.1 keep-alive over the worker's socket. " +
+			"mux: many requests in one write, for programs of package worker; a pool without command " +
+			"has it unless told otherwise, or its workers are asked by GETs (ready.probe, warmup).",
 	},
 	{
 		Path: "pools.*.socket", Default: "path", Reload: Workers, Values: []string{"path", "inherit"},

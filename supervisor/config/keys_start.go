@@ -55,7 +55,7 @@ var startKeys = []Key{
 var scaleKeys = []Key{
 	{
 		Path: "pools.*.workers", Default: "1", allow: autoOK, min: 1, max: workersMax,
-		expected: "a number from 1 to 10000, or {min: 1, max: 8, spare: 0}",
+		expected: "a number from 1 to 4096, or {min: 1, max: 8, spare: 0}",
 		Doc:      "Worker processes, or the bounds between which they are scaled. auto: the CPU quota.",
 	},
 	{
@@ -74,7 +74,7 @@ var scaleKeys = []Key{
 		Doc: "A request that has waited longer in the queue asks for more workers.",
 	},
 	{
-		Path: "pools.*.scale.busy", Default: "80%", expected: "a percentage such as 80%",
+		Path: "pools.*.scale.busy", Default: "80%", min: 1, max: 100,
 		Doc: "More of the slots in use than this asks for more workers.",
 	},
 	{

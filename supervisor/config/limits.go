@@ -1,5 +1,7 @@
 package config
 
+import "time"
+
 // Bounds of this package. A configuration beyond them is an error, never truncated.
 const (
 	fileBytesMax    = 1 << 20 // of a configuration file
@@ -15,17 +17,25 @@ const (
 
 	loopsMax       = 1024
 	frontsMax      = 64
-	workersMax     = 10_000
+	workersMax     = 4096      // of a pool
 	slotsMax       = 1_000_000 // concurrency
 	startsMax      = 10_000
 	statusMin      = 100 // of an HTTP answer
 	statusMax      = 599
 	queueMax       = 10_000_000
 	backlogMax     = 65_535
+	requestsMax    = 1_000_000_000_000 // recycle.requests
+	recycleListMax = 100               // recycle.at, recycle.files
+	sampleEveryMin = 100 * time.Millisecond
 	connectionsMax = 100_000_000
 	fieldsMax      = 10_000
 	blockingMax    = 1_000_000
 	headBytesMin   = 256
 	headBytesMax   = 1 << 20
 	buffersMin     = 1 << 20
+
+	cpuMax          = 1023 // highest number of a processor, as cpu_set_t holds it
+	cpuPercentMax   = 100 * 1024
+	pidsMax         = 1 << 22 // the kernel's PID_MAX_LIMIT
+	cgroupMemoryMin = 1 << 20 // below, not even the spawn helper starts
 )

@@ -19,10 +19,20 @@ type Pool struct {
 	SlowStart   Duration         `json:"slow_start"`
 	Idle        Idle             `json:"idle"`
 	Hang        Hang             `json:"hang"`
+	Recycle     Recycle          `json:"recycle"`
 	RapidFail   RapidFail        `json:"rapid_fail"`
 	Timeouts    UpstreamTimeouts `json:"timeouts"`
 	StopTimeout Duration         `json:"stop_timeout"` // SIGTERM to SIGKILL
 	Output      Output           `json:"output"`
+	User        string           `json:"user"` // USER[:GROUP]; "" = Config.User
+	Umask       Mode             `json:"umask"`
+	Nice        int              `json:"nice"` // added to Weir's own
+	CPUs        CPUs             `json:"cpus"`
+	NoNewPrivs  bool             `json:"no_new_privs"`
+	Rlimits     Rlimits          `json:"rlimits"`
+	Cgroup      Cgroup           `json:"cgroup"`
+	CPULimit    CPULimit         `json:"cpu_limit"`
+	After       []string         `json:"after"` // sidecars that must be up before the first workers start
 
 	// Program is the absolute path of the program that Command[0] names; "" when Command is empty.
 	Program string `json:"program" config:"derived"`
@@ -44,6 +54,7 @@ type Dispatch string
 // Dispatch modes.
 const (
 	DispatchHTTP Dispatch = "http" // HTTP/1.1 keep-alive over the worker's socket
+	DispatchMux  Dispatch = "mux"  // frames of protocol/frame: Go workers
 )
 
 // Socket is how a worker gets its socket.

@@ -28,12 +28,14 @@ const (
 	KindConnect ProbeKind = "connect" // its socket accepts a connection
 	KindNotify  ProbeKind = "notify"  // READY=1 on NOTIFY_SOCKET
 	KindHTTP    ProbeKind = "http"    // a GET is answered as expected
+	KindExec    ProbeKind = "exec"    // sidecars only: its program has been started
 )
 
 // Probes without a request.
 var (
 	ProbeConnect = Probe{Kind: KindConnect}
 	ProbeNotify  = Probe{Kind: KindNotify}
+	ProbeExec    = Probe{Kind: KindExec}
 )
 
 // ProbeHTTP is a GET of path that must be answered with status.

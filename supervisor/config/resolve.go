@@ -30,6 +30,9 @@ func (r *resolver) resolve() {
 	for i := range c.Pools {
 		r.resolvePool(&c.Pools[i])
 	}
+	for i := range c.Sidecars {
+		r.resolveSidecar(&c.Sidecars[i])
+	}
 	for i := range c.Sites {
 		for j := range c.Sites[i].Apps {
 			r.resolveApp(siteKey(c.Sites[i].Name), &c.Sites[i].Apps[j])
@@ -77,6 +80,9 @@ func (r *resolver) resolvePool(p *Pool) {
 	key := poolKey(p.Name)
 	p.Workers.resolve(r.s.CPUs)
 	r.resolvePath(key+".dir", &p.Dir)
+	for i := range p.Recycle.Files {
+		r.resolvePath(key+".recycle.files", &p.Recycle.Files[i])
+	}
 	for i := range p.Env.Files {
 		r.resolvePath(key+".env.files", &p.Env.Files[i])
 	}

@@ -15,6 +15,7 @@ type Config struct {
 	Trust          Trust          `json:"trust"`
 	Listeners      []Listener     `json:"listeners"` // every address that a binding uses, once
 	Sites          []Site         `json:"sites"`
+	Sidecars       []Sidecar      `json:"sidecars"`
 	Pools          []Pool         `json:"pools"`
 	Limits         Limits         `json:"limits"`
 	Timeouts       Timeouts       `json:"timeouts"`

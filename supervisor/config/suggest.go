@@ -22,6 +22,9 @@ func nearest(word string, candidates []string) string {
 	return fmt.Sprintf("%q", best)
 }
 
+// Nearest is the candidate that word was probably meant to be, quoted, or "".
+func Nearest(word string, candidates []string) string { return nearest(word, candidates) }
+
 // editDistance counts insertions, deletions, substitutions and swaps of neighbours (bytes).
 func editDistance(a, b string) int {
 	if len(b) > suggestRunesMax {

@@ -54,12 +54,20 @@ func parseScalar(k *Key, s string, v reflect.Value) *unitError {
 		return special(k, s, t, ParseDuration, int64(Off))
 	case *Size:
 		return special(k, s, t, ParseSize, int64(SizeOff))
-	case *Percent:
-		return assign(t, s, ParsePercent)
 	case *Rate:
 		return special(k, s, t, ParseRate, int64(RateOff))
+	case *Percent:
+		return special(k, s, t, ParsePercent, int64(PercentOff))
 	case *LineRate:
 		return special(k, s, t, ParseLineRate, int64(LineRateOff))
+	case *CPUs:
+		return assign(t, s, ParseCPUs)
+	case *LimitCount:
+		return assign(t, s, ParseLimitCount)
+	case *LimitSize:
+		return assign(t, s, ParseLimitSize)
+	case *CPUPercent:
+		return assign(t, s, ParseCPUPercent)
 	}
 	panic(fmt.Sprintf("config: key %s has type %v", k.Path, v.Type()))
 }
@@ -80,6 +88,9 @@ func special[T ~int | ~int64](
 ) *unitError {
 	var n T
 	if err := assign(&n, s, parse); err != nil {
+		if strings.Trim(s, "0") == "" && k.allow&offOK != 0 && k.allow&zeroOK == 0 {
+			err.suggestion = "off" // what programs mean by 0 that have no word for it
+		}
 		return err
 	}
 	switch {
@@ -117,8 +128,13 @@ func (k *Key) check(s string, n int64) *unitError {
 
 // bound prints a bound like the value s: with a unit if it has one.
 func (k *Key) bound(s string, n int64) string {
-	if isNumber(strings.TrimPrefix(s, "-")) {
+	switch {
+	case isNumber(strings.TrimPrefix(s, "-")):
 		return strconv.FormatInt(n, 10)
+	case strings.HasSuffix(s, "%"):
+		return Percent(n).String()
+	case strings.HasSuffix(s, "s"): // only durations: rates have no bounds
+		return Duration(n).String()
 	}
 	return formatBytes(n)
 }

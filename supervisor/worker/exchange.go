@@ -18,11 +18,12 @@ import (
 // host runs one pipeline handler behind fasthttp.
 type host struct {
 	handler   pipeline.Handler
+	local     string // address, as handlers see it
 	exchanges sync.Pool
 }
 
 func newHost(h pipeline.Handler) *host {
-	s := &host{handler: h}
+	s := &host{handler: h, local: "unix:" + os.Getenv("WEIR_SOCKET")}
 	s.exchanges.New = func() any { return &exchange{wake: make(chan struct{}, 1)} }
 	return s
 }
@@ -79,7 +80,7 @@ func (s *host) handle(ctx *fasthttp.RequestCtx) {
 		ctx.SetConnectionClose()
 		return
 	}
-	if err := x.t.Begin(x, &x.req, originOf(&x.req), x.began.UnixNano()); err != nil {
+	if err := x.t.Begin(x, &x.req, originOf(&x.req, s.local), x.began.UnixNano()); err != nil {
 		x.t.Fail(http1.StatusOf(err), pipeline.ReasonURL)
 	} else {
 		x.t.MovePathBase(prefixOf(&x.req, x.t.Path()))

@@ -1,8 +1,8 @@
 package worker
 
 import (
+	"bytes"
 	"net/netip"
-	"os"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -42,23 +42,36 @@ func isFraming(name []byte) bool {
 }
 
 // originOf is the client as the front knows it: the last entry of X-Forwarded-For is the front's own.
-func originOf(r *http1.Request) pipeline.Origin {
-	o := pipeline.Origin{Local: "unix:" + os.Getenv("WEIR_SOCKET"), Scheme: "http"}
-	if p := string(r.Lookup("X-Forwarded-Proto")); p == "https" {
-		o.Scheme = p
+func originOf(r *http1.Request, local string) pipeline.Origin {
+	return pipeline.Origin{Peer: peerOf(r), Local: local, Scheme: schemeOf(r)}
+}
+
+func schemeOf(r *http1.Request) string {
+	if string(r.Get(http1.XForwardedProto)) == "https" {
+		return "https"
 	}
-	list := string(r.Lookup("X-Forwarded-For"))
-	last := strings.TrimSpace(list[strings.LastIndexByte(list, ',')+1:])
-	if ip, err := netip.ParseAddr(strings.Trim(last, "[]")); err == nil {
-		o.Peer = netip.AddrPortFrom(ip, 0)
+	return "http"
+}
+
+// peerOf is the last entry of X-Forwarded-For; not valid for a client on a Unix socket.
+func peerOf(r *http1.Request) netip.AddrPort {
+	list := r.Get(http1.XForwardedFor)
+	last := bytes.TrimSpace(list[bytes.LastIndexByte(list, ',')+1:])
+	var ip netip.Addr
+	if len(last) <= netipBytesMax && ip.UnmarshalText(bytes.Trim(last, "[]")) == nil {
+		return netip.AddrPortFrom(ip, 0)
 	}
-	return o
+	return netip.AddrPort{}
 }
 
 // prefixOf is the length of the app's prefix, which the front names, at the start of path: the same
 // handler sees the same Path and PathBase whether it is hosted in the front or here.
 func prefixOf(r *http1.Request, path string) int {
-	prefix := string(r.Lookup("X-Forwarded-Prefix"))
+	b := r.Lookup("X-Forwarded-Prefix")
+	if len(b) == 0 {
+		return 0
+	}
+	prefix := string(b)
 	rest, ok := strings.CutPrefix(path, prefix)
 	if !ok || prefix == "" || rest != "" && rest[0] != '/' {
 		return 0

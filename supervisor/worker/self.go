@@ -2,6 +2,7 @@ package worker
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"strconv"
@@ -34,6 +35,22 @@ func listen() (net.Listener, error) {
 		return net.FileListener(f)
 	}
 	return net.Listen("unix", os.Getenv("WEIR_SOCKET"))
+}
+
+// RequestRecycle asks the supervisor to replace this worker by a fresh one, when it is its pool's turn;
+// until then it goes on. reason is what the log says, one line of at most 256 bytes. Outside Weir the
+// error is ErrNotWorker.
+func RequestRecycle(reason string) error {
+	if _, _, ok := Self(); !ok {
+		return ErrNotWorker
+	}
+	if strings.Contains(reason, "\n") {
+		return errors.New("worker: recycle: the reason has more than one line")
+	}
+	if err := notify("RECYCLE=" + reason); err != nil {
+		return fmt.Errorf("worker: recycle: %w", err)
+	}
+	return nil
 }
 
 // notify tells the supervisor, as sd_notify does. Without NOTIFY_SOCKET nobody listens.

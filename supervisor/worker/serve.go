@@ -29,13 +29,30 @@ func Serve(ctx context.Context, h pipeline.Handler) error {
 	if h == nil {
 		return errors.New("worker: Serve: no handler")
 	}
+	if muxed() {
+		return serveMux(ctx, h)
+	}
 	return ServeFastHTTP(ctx, newHost(h).handle)
+}
+
+// muxed says whether the supervisor wants the frames of protocol/frame instead of HTTP/1.1.
+func muxed() bool { return os.Getenv("WEIR_DISPATCH") == "mux" }
+
+func serveMux(ctx context.Context, h pipeline.Handler) error {
+	s, err := newMuxServer(h, muxLoops, concurrency())
+	if err != nil {
+		return err
+	}
+	return run(ctx, s.serve, s.shutdown)
 }
 
 // ServeFastHTTP is Serve for a fasthttp handler. Request bodies are streams; HTTP/1.1 keep-alive.
 func ServeFastHTTP(ctx context.Context, h fasthttp.RequestHandler) error {
 	if h == nil {
 		return errors.New("worker: ServeFastHTTP: no handler")
+	}
+	if muxed() {
+		return serveMux(ctx, pipeline.FromFastHTTP(h))
 	}
 	s := &fasthttp.Server{
 		Handler: h, Name: serverName, StreamRequestBody: true, ReadBufferSize: readBuffer,
@@ -49,6 +66,9 @@ func ServeFastHTTP(ctx context.Context, h fasthttp.RequestHandler) error {
 func ServeHTTP(ctx context.Context, h http.Handler) error {
 	if h == nil {
 		return errors.New("worker: ServeHTTP: no handler")
+	}
+	if muxed() {
+		return serveMux(ctx, pipeline.FromHTTP(h))
 	}
 	s := &http.Server{MaxHeaderBytes: headBytesMax, Handler: http.HandlerFunc(
 		func(w http.ResponseWriter, r *http.Request) {

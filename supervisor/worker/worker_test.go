@@ -260,3 +260,30 @@ func testEvents(t *testing.T, socket string, gone <-chan error) {
 		t.Error("the handler was not told that its client left")
 	}
 }
+
+func TestRequestRecycle(t *testing.T) {
+	if err := RequestRecycle("leaks"); !errors.Is(err, ErrNotWorker) {
+		t.Errorf("RequestRecycle outside Weir = %v; want ErrNotWorker", err)
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "notify")
+	t.Setenv("WEIR_POOL", "test")
+	t.Setenv("WEIR_WORKER", "test/1")
+	t.Setenv("WEIR_SOCKET", filepath.Join(dir, "sock"))
+	t.Setenv("NOTIFY_SOCKET", path)
+	if err := RequestRecycle("leaks"); err == nil {
+		t.Error("RequestRecycle with nobody there = nil; want an error")
+	}
+	notices, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer notices.Close() //nolint:errcheck // read only
+	if err := RequestRecycle("two\nREADY=1"); err == nil {
+		t.Error("RequestRecycle with two lines = nil; want an error")
+	}
+	if err := RequestRecycle("leaks"); err != nil {
+		t.Fatal(err)
+	}
+	wantNotice(t, notices, "RECYCLE=leaks")
+}

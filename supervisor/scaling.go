@@ -41,14 +41,15 @@ func (s Scaling) invalid() string {
 		return fmt.Sprintf("min: %d is above max: %d", s.Min, s.Max)
 	case s.Spare < 0 || s.Spare > s.Max:
 		return fmt.Sprintf("spare: %d is not in 0-%d", s.Spare, s.Max)
+	case s.Busy < 0 || s.Busy > 100:
+		return fmt.Sprintf("busy: %d %% is not in 1-100 %%", int(s.Busy))
 	case s.Step < 0:
 		return fmt.Sprintf("step: %d is below 1", s.Step)
 	}
 	return ""
 }
 
-// bounds are the fewest and most workers that load alone may lead to. A pool that starts on demand has
-// none before it.
+// bounds are the fewest and most workers by configuration alone.
 func (c *PoolConfig) bounds() (low, high int) {
 	if c.Scale.Max == 0 {
 		return c.Workers, c.Workers
@@ -56,10 +57,19 @@ func (c *PoolConfig) bounds() (low, high int) {
 	return c.Scale.Min, c.Scale.Max
 }
 
+// bounds are the fewest and most workers that load alone may lead to. A pool that starts on demand has
+// none before it.
+func (p *Pool) bounds() (low, high int) {
+	if p.scaled > 0 && p.conf.Scale.Max == 0 {
+		return p.scaled, p.scaled
+	}
+	return p.conf.bounds()
+}
+
 // floor is the fewest workers that may be left when nothing is asked of the pool.
-func (c *PoolConfig) floor() int {
-	low, _ := c.bounds()
-	if c.Start == config.StartOnDemand {
+func (p *Pool) floor() int {
+	low, _ := p.bounds()
+	if p.conf.Start == config.StartOnDemand {
 		return 0
 	}
 	return low
@@ -67,17 +77,17 @@ func (c *PoolConfig) floor() int {
 
 // first is how many workers the first demand starts, and the start of a pool that does not wait for
 // one.
-func (c *PoolConfig) first() int {
-	low, _ := c.bounds()
-	return max(low, 1)
+func (p *Pool) first() int {
+	low, _ := p.bounds()
+	return max(low, p.scaled, 1)
 }
 
 // initial is how many workers are wanted when the pool is started.
-func (c *PoolConfig) initial() int {
-	if c.Start == config.StartOnDemand {
+func (p *Pool) initial() int {
+	if p.conf.Start == config.StartOnDemand {
 		return 0
 	}
-	return c.first()
+	return p.first()
 }
 
 // scaleView is all that decides about the number of workers.

@@ -220,12 +220,11 @@ func TestScaleMemoryGuard(t *testing.T) {
 		c.Scale = Scaling{Min: 1, Max: 8, Scale: config.Scale{Step: 4}}
 	})
 	m.happens(1, evReady)
-	m.env.size = map[uint64]uint64{1: 100 * mib}
-	m.env.mem = memoryView{total: 1000 * mib, available: 99 * mib}
+	m.env.mem = memory{workers: map[uint64]usage{1: {rss: 100 * mib}}, free: 99 * mib}
 	m.env.calls = nil
 	m.reports(0, 0, 8)
 	m.want("no room for one")
-	m.env.mem.available = 250 * mib
+	m.env.mem.free = 250 * mib
 	m.later(scaleAgain)
 	m.want("room for two of four, without a report", "spawn 2", "spawn 3")
 
@@ -233,11 +232,33 @@ func TestScaleMemoryGuard(t *testing.T) {
 		c.Scale = Scaling{Min: 1, Max: 8, Scale: config.Scale{Memory: config.GuardOff}}
 	})
 	m.happens(1, evReady)
-	m.env.size = map[uint64]uint64{1: 100 * mib}
-	m.env.mem = memoryView{total: 1000 * mib, available: mib}
+	m.env.mem = memory{workers: map[uint64]usage{1: {rss: 100 * mib}}, free: mib}
 	m.env.calls = nil
 	m.reports(0, 0, 8)
 	m.want("guard off", "spawn 2")
+}
+
+// What was measured for a step is of no use once the number of workers has changed.
+func TestScaleMemoryLate(t *testing.T) {
+	m := serving(t, func(c *PoolConfig) { c.Scale = Scaling{Min: 1, Max: 8} })
+	m.env.holds = true
+	m.reports(0, 0, 8)
+	m.reports(0, 0, 8)
+	m.want("not known yet")
+	if len(m.env.held) != 1 {
+		t.Fatalf("memory was measured %d times; want once", len(m.env.held))
+	}
+	m.p.setTarget(3, "test", m.env.t)
+	m.p.settle(m.env.t)
+	m.want("asked for meanwhile", "spawn 2", "spawn 3")
+	m.env.held[0]()
+	m.want("nothing of that")
+	m.comesUp(2)
+	m.comesUp(3)
+	m.env.calls = nil
+	m.reports(0, 0, 8, 8, 8)
+	m.env.held[1]()
+	m.want("the next step", "spawn 4")
 }
 
 func TestApplyBounds(t *testing.T) {
@@ -269,6 +290,8 @@ func TestScalingInvalid(t *testing.T) {
 		{Scaling{Min: 3, Max: 2}, "above max"}, {Scaling{Min: 3}, "above max"},
 		{Scaling{Max: 2, Spare: 3}, "spare"},
 		{Scaling{Max: 2, Scale: config.Scale{Step: -1}}, "step"},
+		{Scaling{Max: 2, Scale: config.Scale{Busy: config.PercentOff}}, "busy"},
+		{Scaling{Max: 2, Scale: config.Scale{Busy: 101}}, "busy"},
 	} {
 		got := tt.s.invalid()
 		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {

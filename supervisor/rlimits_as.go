@@ -1,0 +1,7 @@
+//go:build !openbsd
+
+package supervisor
+
+import "golang.org/x/sys/unix"
+
+const rlimitAS = unix.RLIMIT_AS

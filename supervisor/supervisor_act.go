@@ -1,0 +1,58 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"weir/supervisor/admin"
+)
+
+// Act implements admin.Instance. What it begins goes on when ctx ends: that bounds the wait alone.
+func (s *Supervisor) Act(ctx context.Context, a admin.Action) error {
+	if a.Verb == admin.VerbRecycle && a.Worker == 0 {
+		return s.Recycle(ctx, a.Pool)
+	}
+	if s.isState(stateDraining) {
+		return fmt.Errorf("supervisor: %s: %w: the instance is shutting down", a, admin.ErrConflict)
+	}
+	p := s.pools.Pool(a.Pool)
+	if p == nil {
+		return fmt.Errorf("%w %q", admin.ErrUnknownPool, a.Pool)
+	}
+	s.log.Info("asked for", "verb", string(a.Verb), "of", a.String()[len(a.Verb)+1:])
+	err := act(ctx, p, a)
+	switch {
+	case errors.Is(err, ErrPoolStopped), errors.Is(err, ErrOutOfBounds):
+		return fmt.Errorf("%w: %w", admin.ErrConflict, err)
+	case errors.Is(err, ErrNoWorker): // it went between the question and the answer
+		return fmt.Errorf("%w: %w", admin.ErrUnknownWorker, err)
+	}
+	return err
+}
+
+func act(ctx context.Context, p *Pool, a admin.Action) error {
+	if a.Worker != 0 {
+		switch a.Verb {
+		case admin.VerbRecycle:
+			return p.RecycleWorker(ctx, a.Worker, "asked for")
+		case admin.VerbDrain:
+			return p.DrainWorker(ctx, a.Worker)
+		case admin.VerbStop:
+			return p.StopWorker(ctx, a.Worker)
+		}
+	}
+	switch a.Verb {
+	case admin.VerbDrain:
+		return p.Drain(ctx)
+	case admin.VerbStart:
+		return p.Start(ctx)
+	case admin.VerbStop:
+		return p.halt(ctx, evPoolStop)
+	case admin.VerbDisable:
+		return p.Disable(ctx)
+	case admin.VerbScale:
+		return p.Scale(ctx, a.Count)
+	}
+	return fmt.Errorf("supervisor: %s: no such verb", a)
+}
