@@ -57,8 +57,13 @@ func (l *listener) OnAccept(_ *netpoll.Listener, c *netpoll.Conn) {
 	ls := l.ls
 	s := &session{conn: c, ls: ls, ln: l, state: stateIdle, since: ls.loop.Now()}
 	s.trusted = len(ls.opt.TrustedProxies) > 0 && ls.opt.trusts(c.Peer().Addr())
-	if l.proxy != ProxyOff && s.trusted {
+	switch {
+	case l.proxy == ProxyOff:
+	case s.trusted || !c.Peer().IsValid(): // who reaches a Unix socket has been let in by its mode
 		s.state = stateProxy
+	case l.proxy == ProxyRequired:
+		l.refuseStranger(c)
+		return
 	}
 	ls.began()
 	c.SetHandler(s)

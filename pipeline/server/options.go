@@ -85,11 +85,12 @@ const (
 // ProxyProtocol is whether connections of a listener begin with a PROXY header.
 type ProxyProtocol uint8
 
-// PROXY protocol modes. The header is believed, and looked for, only from trusted proxies.
+// PROXY protocol modes. The header is believed, and looked for, only from trusted proxies and on Unix
+// sockets.
 const (
-	ProxyOff ProxyProtocol = iota
-	ProxyOptional
-	ProxyRequired
+	ProxyOff      ProxyProtocol = iota
+	ProxyOptional               // anybody may connect; others than proxies speak HTTP at once
+	ProxyRequired               // connections of others, and those without a header, are closed
 )
 
 // Listener is one address with its sockets.
