@@ -125,14 +125,15 @@ func (l *Loop) wake() {
 	l.wakeLock.Unlock()
 }
 
-// Lag is how long the present turn has lasted; 0 while the loop waits. Any goroutine: a watchdog that
-// samples it sees the handler that holds a loop up, and the turn pays nothing for it.
-func (l *Loop) Lag() time.Duration {
+// Lag is how long the present turn has lasted, and which one it is; 0 while the loop waits. Any
+// goroutine: a watchdog that samples it sees the handler that holds a loop up, and the turn pays
+// nothing for it.
+func (l *Loop) Lag() (turn int64, lasted time.Duration) {
 	since := l.awake.Load()
 	if since <= 1 {
-		return 0
+		return 0, 0
 	}
-	return max(time.Duration(l.clock()-since), 0)
+	return since, max(time.Duration(l.clock()-since), 0)
 }
 
 // Now is the time at which this turn began, in ns on a monotonic clock that started with the loop.

@@ -123,11 +123,16 @@ func TestLag(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
 	tl.Post(func() { close(entered); <-leave })
 	<-entered
-	for tl.Lag() < 5*time.Millisecond {
+	lag := func() (lasted time.Duration) { _, lasted = tl.Lag(); return }
+	for lag() < 5*time.Millisecond {
 		runtime.Gosched()
 	}
+	first, _ := tl.Lag()
+	if again, _ := tl.Lag(); again != first || first == 0 {
+		t.Errorf("turn %d, then %d; want one", first, again)
+	}
 	close(leave)
-	for tl.Lag() != 0 {
+	for lag() != 0 {
 		runtime.Gosched()
 	}
 }

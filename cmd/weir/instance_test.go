@@ -123,8 +123,13 @@ var readyLine = regexp.MustCompile(`^weir: ready: (.*) \(pid \d+`)
 // launch starts weir with args and returns at once. dir is its runtime directory, "" to leave that
 // to args.
 func launch(t tb, dir, wd string, env []string, args ...string) *instance {
+	return launchProgram(t, "weir", dir, wd, env, args...)
+}
+
+// launchProgram is launch for another program with the roles of weir.
+func launchProgram(t tb, program, dir, wd string, env []string, args ...string) *instance {
 	in := &instance{t: t, dir: dir, exited: make(chan struct{})}
-	in.cmd = exec.Command(filepath.Join(bin, "weir"), args...)
+	in.cmd = exec.Command(filepath.Join(bin, program), args...)
 	in.cmd.Dir = wd
 	in.cmd.Env = append(env, "PATH="+bin+":"+os.Getenv("PATH"))
 	if dir != "" {

@@ -109,7 +109,7 @@ const (
 //
 // Hot path: once per exchange. No allocation: TestPlaintextAllocs.
 func (x *exchange) call(what op, f func(*pipeline.Context)) (done bool) {
-	x.depth++
+	x.enter()
 	defer x.leave(what)
 	switch what {
 	case opServe:
@@ -130,14 +130,14 @@ func (x *exchange) leave(what op) {
 	if v := recover(); v != nil {
 		x.panicked(what, v, debug.Stack())
 	}
-	if x.depth--; x.depth == 0 {
+	if x.exit() {
 		x.settle()
 	}
 }
 
 // body passes body bytes to the sink.
 func (x *exchange) body(b []byte) {
-	x.depth++
+	x.enter()
 	defer x.leave(opBody)
 	x.sink.OnBody(&x.tr.Context, b)
 }
@@ -146,7 +146,7 @@ func (x *exchange) body(b []byte) {
 func (x *exchange) bodyEnd(err error) {
 	sink := x.sink
 	x.sink = nil
-	x.depth++
+	x.enter()
 	defer x.leave(opBody)
 	sink.OnBodyEnd(&x.tr.Context, err)
 }
@@ -173,7 +173,7 @@ func (x *exchange) panicked(what op, v any, stack []byte) {
 
 // failWith is Transport.Fail under a recover of its own.
 func (x *exchange) failWith(status int, reason pipeline.Reason) {
-	x.depth++
+	x.enter()
 	defer x.leave(opFail)
 	x.tr.Fail(status, reason)
 }
@@ -224,14 +224,14 @@ func (x *exchange) cancel(err error) {
 // tellCancelled lets user code know. A Blocking handler keeps x until it has noticed.
 func (x *exchange) tellCancelled() {
 	x.told = true
-	x.depth++
+	x.enter()
 	if x.sink != nil && !x.ended {
 		x.bodyEnd(x.cause)
 	}
 	if !x.ended && x.call(opCancel, nil) {
 		x.ended = true
 	}
-	x.depth--
+	x.exit()
 }
 
 // settle moves on when the response is complete or the client is gone; no-op inside user code.

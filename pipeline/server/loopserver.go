@@ -20,6 +20,7 @@ type loopServer struct {
 	free      *freeExchanges
 	pumps     []*session // bodies to be delivered at the end of the turn
 	row       []uint64
+	serving   serving
 	log       *logBatch // nil when the access log is off
 
 	clock      wallClock

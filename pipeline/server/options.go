@@ -118,6 +118,7 @@ type Binding struct {
 
 // App is what answers below a path prefix of a site.
 type App struct {
+	Name    string // of the handler, in logs; "" is that of its function
 	Prefix  string // "/" or "/shop": whole segments
 	Handler pipeline.Handler
 	Limits  Limits // what is zero is inherited

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"reflect"
+	"runtime"
 	"strings"
 
 	"weir/pipeline"
@@ -47,6 +49,7 @@ type app struct {
 	head    http1.Limits
 	body    int64
 	site    string
+	name    string // of the handler, in logs
 }
 
 // newRoutes compiles sites. Errors name the site and what it collides with.
@@ -170,7 +173,10 @@ func ensureIn(m map[string]*apps, host string) *apps {
 func newApp(s *Site, a *App, o *Options) *app {
 	out := &app{
 		prefix: strings.TrimSuffix(a.Prefix, "/"), handler: a.Handler, site: s.Name,
-		head: a.Limits.Head, body: a.Limits.Body,
+		head: a.Limits.Head, body: a.Limits.Body, name: a.Name,
+	}
+	if out.name == "" {
+		out.name = functionName(a.Handler)
 	}
 	if out.head.RequestLineBytes == 0 {
 		out.head.RequestLineBytes = o.Limits.Head.RequestLineBytes
@@ -189,6 +195,14 @@ func newApp(s *Site, a *App, o *Options) *app {
 		out.body = 0 // from here on; inheritance needed another word
 	}
 	return out
+}
+
+// functionName is what the program calls h.
+func functionName(h pipeline.Handler) string {
+	if h == nil {
+		return ""
+	}
+	return runtime.FuncForPC(reflect.ValueOf(h).Pointer()).Name()
 }
 
 // widest is what the parser must let pass on a listener; Request.Within judges by route later.
