@@ -54,7 +54,7 @@ type Loop struct {
 
 	reserveFD int // given up to accept and refuse when descriptors run out
 	posts     queue.AsyncTaskQueue
-	posted    atomic.Int64
+	posted    atomic.Int64 // queued or about to be; below 0: see postsClosed
 	awake     atomic.Int64 // asleep: a Post must wake the poller; else 1 + the time this turn began
 	stopping  atomic.Bool
 	running   atomic.Bool
@@ -187,8 +187,7 @@ func (l *Loop) shut() {
 	for len(l.listeners) > 0 {
 		l.listeners[0].Close()
 	}
-	for l.runPosts() {
-	}
+	l.endPosts()
 	for _, f := range l.atEnd {
 		f()
 	}

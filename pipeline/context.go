@@ -45,6 +45,7 @@ type Context struct {
 	origin Origin
 	now    int64
 	gen    atomic.Uint64
+	open   openPosts
 
 	target   string // decoded path; PathBase is target[:base], Path is target[base:]
 	base     int
