@@ -23,7 +23,7 @@ type Config struct {
 	Conns       *Cap                // accepted connections, shared by the loops of a process; nil = no bound
 	FinishRate  int                 // B/s that a closing connection's peer must take; 0 = 240, < 0 = no bound
 	PlainWait   bool                // wait in Syscall only: needed when GOMAXPROCS <= loops or asyncpreemptoff=1
-	ReadFile    func(f func()) bool // runs f on a pool for blocking work; nil = a goroutine each
+	ReadFile    func(f func()) bool // runs f on a pool for blocking work, false: full; nil = a goroutine each
 }
 
 // Loop is one event loop. Its methods belong to its own goroutine, except Post, Stop and Counters.
@@ -47,6 +47,7 @@ type Loop struct {
 	scratch []byte
 	vec     vector
 	trim    trimmer
+	cold    coldReads
 	events  [eventsMax]event
 	turnEnd []func()
 	atEnd   []func()
@@ -94,6 +95,8 @@ func New(c Config) (*Loop, error) {
 	l.wheel.init(0)
 	l.trim.loop = l
 	l.trim.timer.Owner = &l.trim
+	l.cold.loop = l
+	l.cold.timer.Owner = &l.cold
 	return l, nil
 }
 

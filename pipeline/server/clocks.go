@@ -76,8 +76,12 @@ func (s *session) tick(now int64) bool {
 			return false
 		}
 	case stateIdle:
-		if s.conn.Pending() {
+		switch {
+		case s.conn.Offered():
 			return s.judge(now, s.taken(), pipeline.TimerMinBytesPerSecond)
+		case s.conn.Pending(): // the file's pages are being read: it is we who are slow
+			s.rateAt = 0
+			return true
 		}
 		if now >= later(s.since, t.KeepAlive) || s.ls.draining && now >= s.ls.drainIdleAt {
 			s.ls.countReason(pipeline.TimerConnectionIdle)
@@ -104,7 +108,7 @@ func (s *session) tickOpen(now int64) bool {
 			return true
 		}
 		return false
-	case s.conn.Pending():
+	case s.conn.Offered():
 		return s.judge(now, s.taken(), pipeline.TimerMinBytesPerSecond)
 	}
 	s.rateAt = 0
