@@ -34,7 +34,7 @@ func (x *exchange) PauseBody() {
 	x.paused = true
 	if x.s != nil && x.buf != nil {
 		x.s.conn.Pause()
-		x.s.rateAt = 0
+		x.s.rate.at = 0
 	}
 }
 

@@ -37,6 +37,7 @@ type exchange struct {
 
 	// response
 	left      int64 // bytes promised and not written; LengthUnknown
+	taking    rateWindow
 	bytesOut  int64
 	headOut   int64 // of bytesOut, those of heads
 	status    int
@@ -289,7 +290,7 @@ func (s *session) next(x *exchange) {
 	s.x = nil
 	s.since = s.ls.loop.Now()
 	s.seen, s.parsed = 0, 0
-	s.rateAt, s.halfAt = 0, 0
+	s.rate.at, s.halfAt = 0, 0
 	x.unpin()
 	x.release()
 	s.arm()
@@ -355,7 +356,7 @@ func (x *exchange) reset() {
 	x.s, x.app, x.sink, x.rest = nil, nil, nil, nil
 	x.note, x.cause, x.reason = nil, nil, pipeline.ReasonNone
 	x.bodyLeft, x.bytesIn, x.left, x.discarded = 0, 0, 0, 0
-	x.bytesOut, x.headOut = 0, 0
+	x.bytesOut, x.headOut, x.taking = 0, 0, rateWindow{}
 	x.bodyDone, x.paused, x.pumping, x.expecting = false, false, false, false
 	x.status, x.depth = 0, 0
 	x.headSent, x.chunked, x.noBody, x.close = false, false, false, false
