@@ -3,9 +3,11 @@ package server
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"net/netip"
 	"reflect"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"weir/pipeline"
@@ -15,6 +17,22 @@ import (
 // routes is an immutable routing table; a reload swaps the whole.
 type routes struct {
 	tables map[string]*table // by listener address
+}
+
+// at is what is served at an address now, for connections whose listener has gone: the table of a
+// listener that overlaps it. nil when there is none.
+func (r *routes) at(local netip.AddrPort) *table {
+	ip, port := local.Addr().Unmap(), strconv.Itoa(int(local.Port()))
+	any4, any6 := "0.0.0.0:"+port, "[::]:"+port
+	if ip.Is6() {
+		any4 = any6 // one family does not serve the other
+	}
+	for _, address := range [...]string{net.JoinHostPort(ip.String(), port), any4, ":" + port} {
+		if t := r.tables[address]; t != nil {
+			return t
+		}
+	}
+	return nil
 }
 
 // table is what one listener serves, by category of binding. A request belongs to the first category
