@@ -126,10 +126,13 @@ func launch(t tb, dir, wd string, env []string, args ...string) *instance {
 	return launchProgram(t, "weir", dir, wd, env, args...)
 }
 
-// launchProgram is launch for another program with the roles of weir.
+// launchProgram is launch for another program with the roles of weir, one of ours or a path.
 func launchProgram(t tb, program, dir, wd string, env []string, args ...string) *instance {
 	in := &instance{t: t, dir: dir, exited: make(chan struct{})}
-	in.cmd = exec.Command(filepath.Join(bin, program), args...)
+	if !filepath.IsAbs(program) {
+		program = filepath.Join(bin, program)
+	}
+	in.cmd = exec.Command(program, args...)
 	in.cmd.Dir = wd
 	in.cmd.Env = append(env, "PATH="+bin+":"+os.Getenv("PATH"))
 	if dir != "" {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"weir/netpoll"
+	"weir/pipeline"
 	"weir/protocol/http1"
 )
 
@@ -21,7 +22,8 @@ type loopServer struct {
 	pumps     []*session // bodies to be delivered at the end of the turn
 	row       []uint64
 	serving   serving
-	log       *logBatch // nil when the access log is off
+	limited   netpoll.Counters // of the loop, as counted last
+	log       *logBatch        // nil when the access log is off
 
 	clock      wallClock
 	stamp      logStamp
@@ -128,9 +130,20 @@ func (ls *loopServer) endTurn() {
 		}
 	}
 	ls.pumps = ls.pumps[:0]
+	if t := ls.loop.Totals(); t.FdLimit != ls.limited.FdLimit || t.ConnLimit != ls.limited.ConnLimit {
+		ls.countLimits(t)
+	}
 	if ls.log != nil {
 		ls.log.endTurn()
 	}
+}
+
+// countLimits counts the times that accepting was suspended, or went on to be, for want of descriptors
+// or of connections under the cap.
+func (ls *loopServer) countLimits(t netpoll.Counters) {
+	ls.row[int(CounterReasons)+int(pipeline.FdLimit)] += t.FdLimit - ls.limited.FdLimit
+	ls.row[int(CounterReasons)+int(pipeline.ConnLimit)] += t.ConnLimit - ls.limited.ConnLimit
+	ls.limited = t
 }
 
 // unix is the wall clock in seconds, read from the system once a second.
