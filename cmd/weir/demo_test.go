@@ -149,7 +149,7 @@ func TestDrain(t *testing.T) {
 func (in *instance) awaitRefused() {
 	late := time.After(patience)
 	for {
-		c, err := net.DialTimeout("tcp", in.address(), short)
+		c, err := net.DialTimeout("tcp", in.address(), time.Second)
 		switch {
 		case errors.Is(err, syscall.ECONNREFUSED):
 			return
