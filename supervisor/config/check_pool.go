@@ -12,7 +12,7 @@ import (
 
 func (r *resolver) checkPool(p *Pool) {
 	key := poolKey(p.Name)
-	if _, given := r.origins[key+".dispatch"]; !given && len(p.Command) == 0 {
+	if len(p.Command) == 0 && r.origins[key+".dispatch"].Kind == FromDefault {
 		p.Dispatch = DispatchMux
 	}
 	if _, failed := r.failedBelow(key + ".command"); !failed {
