@@ -28,6 +28,7 @@ type front struct {
 	routes   *routeSet
 	logs     accessLogs
 	log      *ownLog
+	stderr   *supervisor.QueuedLog
 	blocking blockingPool
 	conns    *netpoll.Cap
 	loads    *loadReporter
@@ -38,14 +39,16 @@ type front struct {
 func frontMain(app *App) int {
 	// The supervisor says when to end; a terminal's or a service manager's signal goes to it, too.
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1)
+	stderr := supervisor.NewQueuedLog(os.Stderr) // a loop never waits for whoever reads our log
+	defer stderr.Close()
 	session, err := supervisor.AttachFront(supervisor.ControlFD)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "weir: front:", err)
+		fmt.Fprintln(stderr, "weir: front:", err)
 		return exitFailed
 	}
-	f := &front{app: app, session: session}
+	f := &front{app: app, session: session, stderr: stderr}
 	if err := session.Serve(f); err != nil {
-		fmt.Fprintln(os.Stderr, "weir:", err)
+		fmt.Fprintln(stderr, "weir:", err)
 		return exitFailed
 	}
 	return exitOK
@@ -86,7 +89,7 @@ func (f *front) Configure(s supervisor.Snapshot) error {
 // start makes the loops and runs them: once, with the first configuration.
 func (f *front) start(s *supervisor.Snapshot) error {
 	c := s.Config
-	f.log = newOwnLog(os.Stderr, c.Log)
+	f.log = newOwnLog(f.stderr, c.Log)
 	tuneRuntime(c, s.Loops) // loops ask how many Ps there are
 	if err := f.blocking.resize(c.Limits.Blocking); err != nil {
 		return err
@@ -205,10 +208,11 @@ func frontListeners(s *supervisor.Snapshot) []server.Listener {
 func (f *front) StatusWanted() {
 	go func() {
 		report := struct {
-			Connections int   `json:"connections"`
-			Loops       int   `json:"loops"`
-			Pools       []any `json:"pools"`
-		}{Connections: f.server.Connections(), Loops: len(f.loops)}
+			Connections int    `json:"connections"`
+			Loops       int    `json:"loops"`
+			LogLost     uint64 `json:"log_lost"` // lines of our own log that nobody took
+			Pools       []any  `json:"pools"`
+		}{Connections: f.server.Connections(), Loops: len(f.loops), LogLost: f.stderr.Lost()}
 		for _, p := range f.routes.all() {
 			report.Pools = append(report.Pools, p.Snapshot())
 		}

@@ -66,12 +66,26 @@ func (r *routeSet) next(c *config.Config, fronts int) (*routing, error) {
 			if h, err = (registry{r.app}).chain(h, s); err != nil {
 				return nil, err
 			}
-			site.Apps = append(site.Apps,
-				server.App{Prefix: a.Prefix, Handler: h, Limits: serverLimits(a.Limits)})
+			site.Apps = append(site.Apps, server.App{
+				Name: appName(a), Prefix: a.Prefix, Handler: h, Limits: serverLimits(a.Limits),
+			})
 		}
 		n.sites = append(n.sites, site)
 	}
 	return n, nil
+}
+
+// appName is what answers in a, for the log.
+func appName(a *config.App) string {
+	switch a.Kind() {
+	case config.AppPool:
+		return "pool " + a.Pool
+	case config.AppStatic:
+		return "static " + a.Static.Root
+	case config.AppRespond:
+		return "respond"
+	}
+	return a.Handler
 }
 
 func (r *routeSet) handler(n *routing, a *config.App) (pipeline.Handler, error) {

@@ -126,6 +126,9 @@ func (c *Conn) Queued() int { return c.out }
 // Pending reports whether anything, files included, is still to be sent.
 func (c *Conn) Pending() bool { return c.head != nil }
 
+// Offered reports whether anything waits for the peer to take it: Pending, and not for the disk.
+func (c *Conn) Offered() bool { return c.head != nil && c.flags&flagWarming == 0 }
+
 // Sent is the bytes the kernel has taken since the connection began.
 func (c *Conn) Sent() uint64 { return c.sent }
 

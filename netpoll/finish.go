@@ -65,7 +65,9 @@ type rated struct {
 }
 
 func (f *rated) OnTimer(c *Conn, now int64) {
-	if c.loop.FinishRate > 0 {
+	if c.flags&flagWarming != 0 {
+		f.taken = c.taken() // it is we who are slow
+	} else if c.loop.FinishRate > 0 {
 		taken := c.taken()
 		moved := int(min(taken-f.taken, finishCreditBytes))
 		f.taken = taken

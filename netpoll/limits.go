@@ -29,6 +29,7 @@ const (
 
 	acceptBackoffMin = 10 * time.Millisecond
 	acceptBackoffMax = time.Second
+	coldRetry        = 10 * time.Millisecond  // cold pages when the pool for blocking work is full
 	capRetry         = 100 * time.Millisecond // a close wakes sooner
 	trimEvery        = time.Second            // free lists give surplus memory back this often
 

@@ -23,7 +23,7 @@ type Config struct {
 	Conns       *Cap                // accepted connections, shared by the loops of a process; nil = no bound
 	FinishRate  int                 // B/s that a closing connection's peer must take; 0 = 240, < 0 = no bound
 	PlainWait   bool                // wait in Syscall only: needed when GOMAXPROCS <= loops or asyncpreemptoff=1
-	ReadFile    func(f func()) bool // runs f on a pool for blocking work; nil = a goroutine each
+	ReadFile    func(f func()) bool // runs f on a pool for blocking work, false: full; nil = a goroutine each
 }
 
 // Loop is one event loop. Its methods belong to its own goroutine, except Post, Stop and Counters.
@@ -47,6 +47,7 @@ type Loop struct {
 	scratch []byte
 	vec     vector
 	trim    trimmer
+	cold    coldReads
 	events  [eventsMax]event
 	turnEnd []func()
 	atEnd   []func()
@@ -54,7 +55,7 @@ type Loop struct {
 
 	reserveFD int // given up to accept and refuse when descriptors run out
 	posts     queue.AsyncTaskQueue
-	posted    atomic.Int64
+	posted    atomic.Int64 // queued or about to be; below 0: see postsClosed
 	awake     atomic.Int64 // asleep: a Post must wake the poller; else 1 + the time this turn began
 	stopping  atomic.Bool
 	running   atomic.Bool
@@ -94,6 +95,8 @@ func New(c Config) (*Loop, error) {
 	l.wheel.init(0)
 	l.trim.loop = l
 	l.trim.timer.Owner = &l.trim
+	l.cold.loop = l
+	l.cold.timer.Owner = &l.cold
 	return l, nil
 }
 
@@ -125,14 +128,15 @@ func (l *Loop) wake() {
 	l.wakeLock.Unlock()
 }
 
-// Lag is how long the present turn has lasted; 0 while the loop waits. Any goroutine: a watchdog that
-// samples it sees the handler that holds a loop up, and the turn pays nothing for it.
-func (l *Loop) Lag() time.Duration {
+// Lag is how long the present turn has lasted, and which one it is; 0 while the loop waits. Any
+// goroutine: a watchdog that samples it sees the handler that holds a loop up, and the turn pays
+// nothing for it.
+func (l *Loop) Lag() (turn int64, lasted time.Duration) {
 	since := l.awake.Load()
 	if since <= 1 {
-		return 0
+		return 0, 0
 	}
-	return max(time.Duration(l.clock()-since), 0)
+	return since, max(time.Duration(l.clock()-since), 0)
 }
 
 // Now is the time at which this turn began, in ns on a monotonic clock that started with the loop.
@@ -186,8 +190,7 @@ func (l *Loop) shut() {
 	for len(l.listeners) > 0 {
 		l.listeners[0].Close()
 	}
-	for l.runPosts() {
-	}
+	l.endPosts()
 	for _, f := range l.atEnd {
 		f()
 	}

@@ -5,6 +5,7 @@ package netpoll
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -96,6 +97,45 @@ func TestStop(t *testing.T) {
 	l.Run()
 }
 
+// TestPostAgainstStop: what Post said true of runs, however close the end is; so nobody who waits for it
+// waits for ever.
+func TestPostAgainstStop(t *testing.T) {
+	const posters = 4
+	for range rounds(200, 50) {
+		l, err := New(Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		go func() { l.Run(); close(ended) }()
+		var taken, ran atomic.Int64
+		var wg sync.WaitGroup
+		for range posters {
+			wg.Go(func() {
+				for l.Post(func() { ran.Add(1) }) {
+					taken.Add(1)
+				}
+			})
+		}
+		for taken.Load() == 0 {
+			runtime.Gosched()
+		}
+		l.Stop()
+		wg.Wait()
+		<-ended
+		if taken.Load() != ran.Load() {
+			t.Fatalf("%d posts taken, %d run", taken.Load(), ran.Load())
+		}
+	}
+}
+
+func rounds(all, short int) int {
+	if testing.Short() {
+		return short
+	}
+	return all
+}
+
 // At Stop every connection is told, and none can be opened from there.
 func TestStopTellsConnections(t *testing.T) {
 	l, err := New(Config{})
@@ -123,11 +163,16 @@ func TestLag(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
 	tl.Post(func() { close(entered); <-leave })
 	<-entered
-	for tl.Lag() < 5*time.Millisecond {
+	lag := func() (lasted time.Duration) { _, lasted = tl.Lag(); return }
+	for lag() < 5*time.Millisecond {
 		runtime.Gosched()
 	}
+	first, _ := tl.Lag()
+	if again, _ := tl.Lag(); again != first || first == 0 {
+		t.Errorf("turn %d, then %d; want one", first, again)
+	}
 	close(leave)
-	for tl.Lag() != 0 {
+	for lag() != 0 {
 		runtime.Gosched()
 	}
 }

@@ -2,7 +2,6 @@ package netpoll
 
 import (
 	"errors"
-	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -40,27 +39,8 @@ func (c *Conn) sendFile() error {
 }
 
 // warm reads pages that are not in memory off the loop, then goes on sending. Nothing is sent
-// meanwhile. What was read once is not asked for again: under memory pressure the answer could stay
-// no. The file may be closed under the job, which then reads nothing.
+// meanwhile.
 func (c *Conn) warm(b *Buffer, n int64) {
-	l, file, off := c.loop, b.file, b.off
 	c.flags |= flagWarming
-	job := func() {
-		_, err := io.Copy(io.Discard, io.NewSectionReader(file, off, n))
-		l.Post(func() {
-			if c.fd < 0 || c.head != b {
-				return
-			}
-			c.flags &^= flagWarming
-			if err != nil {
-				c.sendFailed(err)
-				return
-			}
-			b.warm = off + n
-			c.flush()
-		})
-	}
-	if l.ReadFile == nil || !l.ReadFile(job) {
-		go job()
-	}
+	c.loop.cold.add(coldRead{c, b, n})
 }

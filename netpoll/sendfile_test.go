@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -134,6 +135,71 @@ func TestCloseWhileWarming(t *testing.T) {
 	job()
 	h.step()
 	s.want(t)
+}
+
+// TestWarmingWaitsForThePool: when the pool for blocking work is full, cold reads wait in line, start no
+// goroutine of their own, and go on in order; those whose connection has gone are forgotten.
+func TestWarmingWaitsForThePool(t *testing.T) {
+	f, err := os.Open("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var jobs []func()
+	room, asked := 0, 0
+	h := newHandLoop(t, Config{ReadFile: func(j func()) bool {
+		if asked++; len(jobs) >= room {
+			return false
+		}
+		jobs = append(jobs, j)
+		return true
+	}})
+	before := runtime.NumGoroutine()
+	var conns []*Conn
+	for range 4 {
+		own, err := os.Open("/proc/self/exe")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, _ := h.pair(&script{})
+		c.SendFile(own, 0, 1<<20)
+		c.warm(c.head, 1<<20)
+		if c.Offered() || !c.Pending() {
+			t.Error("a connection that waits for the disk is taken for one that waits for its client")
+		}
+		conns = append(conns, c)
+	}
+	if n := runtime.NumGoroutine(); n != before {
+		t.Errorf("%d goroutines; want %d as before", n, before)
+	}
+	h.pass(2 * coldRetry)
+	if asked != 2 || len(h.cold.line) != 4 { // the first at once, and the first of the line again
+		t.Errorf("full pool asked %d times, %d in line; want 2, 4", asked, len(h.cold.line))
+	}
+	conns[1].Close()
+	room = 2
+	h.pass(2 * coldRetry)
+	if len(jobs) != 2 || len(h.cold.line) != 1 || h.cold.line[0].c != conns[3] {
+		t.Fatalf("%d read, %d in line; want the first and the third, the fourth waits",
+			len(jobs), len(h.cold.line))
+	}
+	room = 3
+	h.pass(2 * coldRetry)
+	for _, j := range jobs {
+		j()
+	}
+	h.step()
+	for i, c := range conns {
+		if i != 1 && (c.flags&flagWarming != 0 || c.Sent() == 0) {
+			t.Errorf("connection %d still waits", i)
+		}
+		if i != 1 {
+			c.Close()
+		}
+	}
+	if len(h.cold.line) != 0 || h.cold.timer.Scheduled() {
+		t.Errorf("%d in line at the end", len(h.cold.line))
+	}
 }
 
 // Where cachestat is refused, single bytes are probed instead; both must agree.

@@ -44,6 +44,47 @@ func TestStaleAsync(t *testing.T) {
 	}
 }
 
+// TestAsyncPostsBounded: an application that posts faster than the loop runs is told so, and can still
+// finish; the bound is each exchange's own.
+func TestAsyncPostsBounded(t *testing.T) {
+	x := pipelinetest.Get(t, "/", "")
+	for i := range 2 {
+		var a pipeline.Async
+		x.Serve(func(c *pipeline.Context) { a = c.Async() })
+		taken, ran := 0, 0
+		for taken < 100_000 && a.Post(func(*pipeline.Context) { ran++ }) {
+			taken++
+		}
+		if taken != 1024 {
+			t.Fatalf("exchange %d: %d posts taken; want 1024", i, taken)
+		}
+		x.Turn()
+		if !a.Post(func(*pipeline.Context) { ran++ }) {
+			t.Errorf("exchange %d: Post = false when all others have run", i)
+		}
+		for a.Post(func(*pipeline.Context) { ran++ }) {
+			taken++
+		}
+		end := func(c *pipeline.Context) { _, _ = c.WriteString("end") }
+		if !a.Finish(end) || a.Finish(end) {
+			t.Errorf("exchange %d: Finish behind a full queue; want it taken, once", i)
+		}
+		x.Finish()
+		if string(x.Body) != "end" || ran != taken+1 {
+			t.Errorf("exchange %d: body %q, %d of %d run; want end, all", i, x.Body, ran, taken+1)
+		}
+		if i == 0 {
+			stale := a
+			x.Complete()
+			if stale.Post(func(*pipeline.Context) {}) || stale.Finish(end) {
+				t.Error("a stale Async is taken")
+			}
+			continue
+		}
+		x.Complete()
+	}
+}
+
 func TestCancel(t *testing.T) {
 	x := pipelinetest.Get(t, "/", "")
 	src := &source{}

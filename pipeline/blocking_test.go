@@ -6,6 +6,7 @@ import (
 	"io"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"weir/pipeline"
@@ -41,6 +42,35 @@ func TestBlockingBig(t *testing.T) {
 	}))
 	if !bytes.Equal(x.Body, want) || !x.Ended || x.Trailers.Get("x-sum") != "1" {
 		t.Errorf("%d bytes, ended %v; want %d", len(x.Body), x.Ended, len(want))
+	}
+}
+
+// TestBlockingInformBounded: a handler that is ahead of its loop waits.
+func TestBlockingInformBounded(t *testing.T) {
+	const most = 64
+	x := pipelinetest.Get(t, "/", "")
+	var informed atomic.Int64
+	x.Serve(pipeline.Blocking(func(c *pipeline.Context) {
+		for range 20 * most {
+			if err := c.Inform(103, nil); err != nil {
+				t.Errorf("Inform = %v", err)
+			}
+			informed.Add(1)
+		}
+		c.Text(200, "done")
+	}))
+	for informed.Load() < most {
+		runtime.Gosched()
+	}
+	for range 10_000 { // time enough to go on, if nothing held it
+		runtime.Gosched()
+	}
+	if n := informed.Load(); n != most {
+		t.Errorf("%d informational responses wait for the loop; want %d", n, most)
+	}
+	x.Finish()
+	if len(x.Informed) != 20*most || string(x.Body) != "done" {
+		t.Errorf("%d informational responses, body %q; want all, done", len(x.Informed), x.Body)
 	}
 }
 

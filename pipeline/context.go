@@ -45,11 +45,13 @@ type Context struct {
 	origin Origin
 	now    int64
 	gen    atomic.Uint64
+	open   openPosts
 
 	target   string // decoded path; PathBase is target[:base], Path is target[base:]
 	base     int
 	pathBuf  []byte // decoded form of a target that had something to decode
 	id       string
+	idBusy   atomic.Bool // lockID
 	ids      idSource
 	trailers Fields // of the request
 	body     bodyState
@@ -164,12 +166,16 @@ func (c *Context) RequestFields() iter.Seq2[string, string] {
 func (c *Context) RequestTrailers() *Fields { return &c.trailers }
 
 // RequestID identifies the exchange in logs, error pages and towards workers: the one set by
-// SetRequestID, else 32 hexadecimal digits made on the first call.
+// SetRequestID, else 32 hexadecimal digits made on the first call. Unlike other methods it may also be
+// called by a goroutine that does not own the Context, as long as the exchange cannot complete.
 func (c *Context) RequestID() string {
+	c.lockID()
 	if c.id == "" {
 		c.id = c.ids.next()
 	}
-	return c.id
+	id := c.id
+	c.unlockID()
+	return id
 }
 
 // SetRequestID makes id the request id if it is fit for one: 1 to 128 bytes of visible ASCII. id
@@ -183,7 +189,9 @@ func (c *Context) SetRequestID(id string) bool {
 			return false
 		}
 	}
+	c.lockID()
 	c.id = id
+	c.unlockID()
 	return true
 }
 

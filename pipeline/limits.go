@@ -15,6 +15,9 @@ const (
 	keysMax      = 64 // NewKey calls in one process
 	postedMax    = 64 // Async.Post while a Blocking handler runs
 
+	asyncPostsMax = 1024 // Async.Post, not run yet
+	runPostsMax   = 64   // what else a Blocking handler has the loop do; above it the handler waits
+
 	runBatch    = 16 << 10 // bytes a Blocking handler writes before they are posted to the loop
 	runQueueMax = 64 << 10 // bytes written and not yet taken by the loop; above it Write blocks
 	runBodyHigh = 64 << 10 // bytes of request body waiting for BodyReader; above it reading pauses

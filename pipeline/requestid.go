@@ -3,6 +3,7 @@ package pipeline
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"runtime"
 )
 
 // idSource makes request ids without a lock or an allocation: 64 random bits of the Context it
@@ -13,6 +14,16 @@ type idSource struct {
 	count        uint64
 	text         [32]byte
 }
+
+// lockID is around uses of id and ids while a watchdog may ask for the id, too. Both sides hold it for
+// less than a microsecond.
+func (c *Context) lockID() {
+	for !c.idBusy.CompareAndSwap(false, true) {
+		runtime.Gosched()
+	}
+}
+
+func (c *Context) unlockID() { c.idBusy.Store(false) }
 
 // next returns a new id; the last one's bytes are overwritten.
 func (s *idSource) next() string {

@@ -31,6 +31,7 @@ type run struct {
 	aborted    bool // it gave the response up: abortStatus, abortReason
 	posted     bool // onTake is on its way to the loop
 	full       bool // the client has no room: onWritable takes
+	asked      int  // functions of post on their way to the loop
 	done       bool // the goroutine will not touch the Context again
 	err        error
 	in         runBody
@@ -112,14 +113,31 @@ func (r *run) request() {
 	}
 }
 
-// post runs f on the loop, in order with what was written before.
+// post runs f on the loop, in order with what was written before; it waits while the loop has much to
+// do for us already.
 func (r *run) post(f func(*Context)) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.err == nil && !r.x.Post(r.gen, f) {
+	for r.asked >= runPostsMax && r.err == nil {
+		r.wake.Wait()
+	}
+	if r.err != nil {
+		return r.err
+	}
+	r.asked++
+	if !r.x.Post(r.gen, func(c *Context) { r.answer(c, f) }) {
 		r.err = ErrCancelled // the loop is gone
 	}
 	return r.err
+}
+
+// answer runs what post brought. On the loop.
+func (r *run) answer(c *Context, f func(*Context)) {
+	r.mu.Lock()
+	r.asked--
+	r.wake.Broadcast()
+	r.mu.Unlock()
+	f(c)
 }
 
 func (r *run) head(length int64) {

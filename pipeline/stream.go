@@ -68,7 +68,7 @@ func (c *Context) pumpLater() {
 
 func pumpNow(c *Context) {
 	c.later = false
-	c.deliver(func(*Context) {})
+	c.deliver(func(*Context) {}, postedMax)
 }
 
 // chunk is a buffer for Stream's next: that of the buffered body, which is not used after the

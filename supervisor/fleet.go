@@ -75,8 +75,8 @@ func (p *Pool) demand(now time.Time) {
 	}
 }
 
-// dormant reports that no worker need be in rotation: none is wanted, or what is wanted sleeps. The next
-// request brings one there.
+// dormant reports that no worker need be in rotation: none is wanted, or what is wanted sleeps. The
+// next request brings one there.
 func (p *Pool) dormant() bool {
 	return p.want == PoolRunning && (p.target == 0 || p.parked() > 0)
 }

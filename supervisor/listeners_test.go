@@ -244,6 +244,54 @@ func TestListenUnixStale(t *testing.T) {
 	}
 }
 
+// TestListenUnixLeavesOthers: a socket's file is removed only when connect(2) says that nobody is there.
+// A datagram socket gives EPROTOTYPE, a live one with a full queue EAGAIN.
+func TestListenUnixLeavesOthers(t *testing.T) {
+	dir := t.TempDir()
+	bound := func(name string, kind int) (path string, fd int) {
+		path = filepath.Join(dir, name)
+		fd, err := unix.Socket(unix.AF_UNIX, kind, 0)
+		if err == nil {
+			err = unix.Bind(fd, &unix.SockaddrUnix{Name: path})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = unix.Close(fd) }) // a socket of the test
+		return path, fd
+	}
+	datagrams, _ := bound("d", unix.SOCK_DGRAM)
+	full, fd := bound("f", unix.SOCK_STREAM)
+	if err := unix.Listen(fd, 1); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		c, err := unixSocket(unix.SOCK_STREAM)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = unix.Close(c) }) // never accepted
+		if err := unix.Connect(c, &unix.SockaddrUnix{Name: full}); err == unix.EAGAIN {
+			break
+		} else if err != nil {
+			t.Skipf("a full queue is something else here: %v", err)
+		}
+	}
+	for _, path := range []string{datagrams, full} {
+		before, err := os.Lstat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l, err := listen(config.Listener{Address: "unix:" + path}, 1, nil); err == nil {
+			l.close()
+			t.Errorf("%s: listen took the place of a live socket", path)
+		}
+		if after, err := os.Lstat(path); err != nil || !os.SameFile(before, after) {
+			t.Errorf("%s: the file is gone or another one: %v", path, err)
+		}
+	}
+}
+
 func TestListenAllIsAllOrNothing(t *testing.T) {
 	dir := t.TempDir()
 	good := config.Listener{Address: "unix:" + filepath.Join(dir, "a")}

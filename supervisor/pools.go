@@ -75,7 +75,8 @@ func NewPools(o PoolsOptions) (*Pools, error) {
 func newPools(o PoolsOptions) *Pools {
 	ps := &Pools{
 		opts: o, log: o.Logger, wake: make(chan struct{}, 1), done: make(chan struct{}),
-		starts: starts{max: o.Starts}, free: func() {}, refused: map[WorkerRef]struct{}{}, pools: map[string]*Pool{},
+		starts: starts{max: o.Starts}, free: func() {}, refused: map[WorkerRef]struct{}{},
+		pools: map[string]*Pool{},
 	}
 	ps.opts.Link = noSidecars{o.Link, ps}
 	if ps.log == nil {

@@ -51,11 +51,11 @@ func (p *Pool) releaseWorker(n uint64, patient bool, now time.Time) *waiter {
 	}
 }
 
-// Scale makes the pool have n workers. That holds until an Apply changes how many are configured; in a
-// pool that load scales, load goes on from there. It returns when there are as many ready ones, or none
-// too many; a pool that does not run keeps the number for its next start. If a new worker does not become
-// ready the pool goes on trying; the error says why. The error wraps ErrOutOfBounds where load could not
-// lead to n.
+// Scale makes the pool have n workers. That holds until an Apply changes how many are configured; in
+// a pool that load scales, load goes on from there. It returns when there are as many ready ones, or
+// none too many; a pool that does not run keeps the number for its next start. If a new worker does
+// not become ready the pool goes on trying; the error says why. It wraps ErrOutOfBounds where load
+// could not lead to n.
 func (p *Pool) Scale(ctx context.Context, n int) error {
 	if n < 1 || n > poolWorkersMax {
 		return fmt.Errorf("supervisor: pool %s: scale: %d is not in 1-%d", p.name, n, poolWorkersMax)
@@ -65,7 +65,7 @@ func (p *Pool) Scale(ctx context.Context, n int) error {
 
 func (p *Pool) scale(n int, now time.Time) *waiter {
 	low, high := p.conf.bounds()
-	if p.conf.Scale.Max > 0 && (n < low || n > high) {
+	if low < high && (n < low || n > high) {
 		return refusal(fmt.Errorf("supervisor: pool %s: scale: %w: %d is not in %d-%d", p.name,
 			ErrOutOfBounds, n, low, high))
 	}

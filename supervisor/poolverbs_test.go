@@ -182,6 +182,17 @@ func TestScale(t *testing.T) {
 	m.wantResult("down", w, "")
 }
 
+// A fixed number may come as equal bounds, as it does from a file.
+func TestScaleOfEqualBounds(t *testing.T) {
+	m := serving(t, func(c *PoolConfig) { c.Scale = Scaling{Min: 1, Max: 1} })
+	m.wait(m.p.scale(2, m.env.t))
+	m.want("up", "spawn 2")
+	c := *m.p.conf
+	c.Scale.Min, c.Scale.Max = 3, 3
+	m.p.apply(c, m.env.t)
+	m.want("a reload that changes the number", "spawn 3")
+}
+
 func TestScaleGoesOnTrying(t *testing.T) {
 	m := servingWorkers(t, 1)
 	w := m.wait(m.p.scale(2, m.env.t))

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"bytes"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +30,9 @@ func TestQueuedLogNeverBlocks(t *testing.T) {
 	for i := range lines {
 		fmt.Fprintf(q, "line %d\n", i)
 	}
+	if lost := q.Lost(); lost == 0 || lost != uint64(q.pending()) {
+		t.Errorf("%d lines lost, %d to be told of; want the same, and some", lost, q.pending())
+	}
 	close(g.open)
 	for q.pending() > 0 { // one more line tells of those that were lost, when there is room
 		fmt.Fprintln(q, "more")
@@ -41,6 +45,32 @@ func TestQueuedLogNeverBlocks(t *testing.T) {
 	if n := strings.Count(got, "line "); n < outputQueueLinesMax || n > 2*outputQueueLinesMax {
 		t.Errorf("%d of %d lines; want a queue of them", n, lines)
 	}
+}
+
+// TestQueuedLogTellsAtItsEnd: also when no line follows.
+func TestQueuedLogTellsAtItsEnd(t *testing.T) {
+	g := &gate{open: make(chan struct{})}
+	q := NewQueuedLog(g)
+	for q.pending() == 0 {
+		fmt.Fprintln(q, "line")
+	}
+	lost := q.pending()
+	close(g.open)
+	for q.queued() > 0 {
+		runtime.Gosched()
+	}
+	q.Close()
+	want := fmt.Sprintf("weir: log: dropped %d lines\n", lost)
+	if got := g.got.String(); !strings.HasSuffix(got, want) {
+		t.Errorf("log ends %q; want %q", got[max(0, len(got)-60):], want)
+	}
+}
+
+// queued is how many lines wait for the writer.
+func (q *QueuedLog) queued() int {
+	q.sink.mu.Lock()
+	defer q.sink.mu.Unlock()
+	return q.sink.n
 }
 
 // pending is how many lines were dropped and not told of yet.

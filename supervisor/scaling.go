@@ -60,10 +60,11 @@ func (c *PoolConfig) bounds() (low, high int) {
 // bounds are the fewest and most workers that load alone may lead to. A pool that starts on demand has
 // none before it.
 func (p *Pool) bounds() (low, high int) {
-	if p.scaled > 0 && p.conf.Scale.Max == 0 {
+	low, high = p.conf.bounds()
+	if low == high && p.scaled > 0 { // as asked for instead
 		return p.scaled, p.scaled
 	}
-	return p.conf.bounds()
+	return low, high
 }
 
 // floor is the fewest workers that may be left when nothing is asked of the pool.

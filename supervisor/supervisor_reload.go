@@ -114,7 +114,7 @@ func (s *Supervisor) swap(ctx context.Context, loaded *config.Loaded) error {
 		return err
 	}
 	ls := slices.Concat(kept, fresh)
-	if err := s.fronts.configure(ctx, next, ls); err != nil {
+	if err := s.configureFronts(ctx, next, ls, removed); err != nil {
 		for _, l := range fresh {
 			l.close()
 		}
@@ -141,6 +141,31 @@ func (s *Supervisor) swap(ctx context.Context, loaded *config.Loaded) error {
 		}
 	}
 	return nil
+}
+
+// configureFronts changes the fronts. TCP listeners that go are plugged first, as one that comes may
+// take over their clients; a Unix socket's path has no successor, and plugging it is for good.
+func (s *Supervisor) configureFronts(ctx context.Context, next *config.Config,
+	ls, removed []*Listener) error {
+	var plugged []*Listener
+	for _, l := range removed {
+		if l.network == "tcp" {
+			plugged = append(plugged, l)
+		}
+	}
+	if len(plugged) > 0 {
+		bounded, cancel := context.WithTimeout(ctx, frontConfigureMax)
+		defer cancel()
+		_ = s.fronts.ready(bounded) // nobody is kept waiting for a front that starts
+		plugAll(ctx, plugged, s.log)
+	}
+	err := s.fronts.configure(ctx, next, ls)
+	if err != nil {
+		for _, l := range plugged {
+			l.unplug(s.log)
+		}
+	}
+	return err
 }
 
 // bindBeside opens added while removed are still open. Where one of them has the same port (say,

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"weir/supervisor/config"
@@ -26,6 +27,12 @@ func (s *Supervisor) down(hurry bool) {
 		pause(ctx, d)
 	}
 	within := drainBound(t.Drain)
+	s.mu.Lock()
+	listeners := slices.Clone(s.listeners)
+	s.mu.Unlock()
+	if ctx.Err() == nil {
+		plugAll(ctx, listeners, s.log)
+	}
 	s.drainFronts(ctx, within)
 	s.closeListeners() // fronts that had to be killed did not say so
 	s.reloading.Lock() // a reload that was under way gives up when a drain begins

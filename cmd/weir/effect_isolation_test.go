@@ -201,7 +201,8 @@ func afterBurning(b *bed) string {
 			return "unnoticed"
 		}
 		// What follows was begun before the loop answers this.
-		if p := poolOf(b.status(), "p"); len(p.Workers) > 1 || !before[p.Workers[0].PID] {
+		if p := poolOf(b.status(), "p"); len(p.Workers) > 1 || !before[p.Workers[0].PID] ||
+			p.Workers[0].Stale != "" {
 			return "replaced"
 		}
 		return "kept"

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"io"
+	"net"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -40,8 +42,9 @@ var poolRows = []keyRow{
 		after: "filed true", probe: body("/env?name=EFFECT"),
 	},
 	{
-		key: "pools.*.dispatch", set: edit{pool: "dispatch: http"}, before: "http", after: "http",
-		probe: onlyWord("pools.p.dispatch"),
+		key:  "pools.*.dispatch",
+		base: edit{app: "/go: {handler: demo, pool: s}", pools: "s: {}"},
+		set:  edit{pools: "s: {dispatch: http}"}, before: "frames", after: "HTTP", probe: spoken("s"),
 	},
 	{
 		key: "pools.*.balance", set: edit{pool: "balance: least-in-flight"}, before: "least-in-flight",
@@ -167,6 +170,26 @@ var poolRows = []keyRow{
 			return "dropped"
 		},
 	},
+}
+
+// spoken is what a worker of the pool says to a request in HTTP.
+func spoken(pool string) probe {
+	return func(b *bed) string {
+		b.settled(pool, 1)
+		c, err := net.Dial("unix", poolOf(b.status(), pool).Workers[0].Address)
+		if err != nil {
+			return err.Error()
+		}
+		defer c.Close() //nolint:errcheck // only read
+		if _, err := io.WriteString(c, "GET / HTTP/1.0\r\n\r\n"); err != nil {
+			return err.Error()
+		}
+		got, _ := io.ReadAll(c) // a worker that does not understand resets
+		if strings.HasPrefix(string(got), "HTTP/") {
+			return "HTTP"
+		}
+		return "frames"
+	}
 }
 
 // logs waits for a line of the log.

@@ -16,7 +16,7 @@ import (
 var recycleRows = []keyRow{
 	{
 		key: "pools.*.recycle.age", before: never, set: edit{pool: "recycle: {age: 200ms}"},
-		after: "age", probe: recycles(func(*bed) {}),
+		after: "age", probe: recycles("age", func(*bed) {}),
 	},
 	{
 		key: "pools.*.recycle.jitter", before: never, after: "before its time",
@@ -26,7 +26,7 @@ var recycleRows = []keyRow{
 	},
 	{
 		key: "pools.*.recycle.requests", before: never, set: edit{pool: "recycle: {requests: 5}"},
-		after: "requests", probe: recycles(func(b *bed) {
+		after: "requests", probe: recycles("requests", func(b *bed) {
 			for range 6 {
 				b.get("/")
 			}
@@ -35,12 +35,12 @@ var recycleRows = []keyRow{
 	{
 		key: "pools.*.recycle.memory", before: never,
 		set:   edit{pool: "recycle: {memory: 80MiB, samples: 2, sample_every: 100ms}"},
-		after: "memory", probe: recycles(growing),
+		after: "memory", probe: recycles("memory", growing),
 	},
 	{
 		key: "pools.*.recycle.memory_max", before: never,
 		set:   edit{pool: "recycle: {memory_max: 80MiB, sample_every: 100ms}"},
-		after: "memory_max", probe: recycles(growing),
+		after: "memory_max", probe: recycles("memory_max", growing),
 	},
 	{
 		key: "pools.*.recycle.memory_source", before: "rss", after: "pss",
@@ -58,11 +58,11 @@ var recycleRows = []keyRow{
 	{
 		key: "pools.*.recycle.sample_every", before: never, after: "memory", // else after 100 s
 		set:   edit{pool: "recycle: {memory: 80MiB, samples: 20, sample_every: 100ms}"},
-		probe: recycles(growing),
+		probe: recycles("memory", growing),
 	},
 	{
 		key: "pools.*.recycle.errors", before: never, set: edit{pool: "recycle: {errors: 50%}"},
-		after: "errors", probe: recycles(func(b *bed) {
+		after: "errors", probe: recycles("errors", func(b *bed) {
 			for range 30 {
 				b.get("/answer?code=500")
 			}
@@ -80,7 +80,7 @@ var recycleRows = []keyRow{
 	},
 	{
 		key: "pools.*.recycle.files", before: never, set: edit{pool: "recycle: {files: [watched.*]}"},
-		after: "files", probe: recycles(func(b *bed) {
+		after: "files", probe: recycles("files", func(b *bed) {
 			write := func(name string) {
 				if err := os.WriteFile(b.path(name), nil, 0o600); err != nil {
 					b.instance.t.Fatalf("%v", err)
@@ -104,8 +104,8 @@ var recycleRows = []keyRow{
 
 // recycles does what should make pool p recycle and gives the cause on the line of the worker that
 // leaves.
-func recycles(trigger func(*bed)) probe {
-	return matched(trigger, `worker=p/\d+ pid=\d+ from=ready to=draining reason=.* cause=(\w+) age=`)
+func recycles(cause string, trigger func(*bed)) probe {
+	return matched(trigger, `worker=p/\d+ pid=\d+ from=ready to=draining reason=.* cause=(`+cause+`) age=`)
 }
 
 // matched does something and gives what the first part of re matches in a line of the log.

@@ -48,6 +48,13 @@ var siteRows = []keyRow{
 		probe: sends("PROXY TCP4 192.0.2.9 127.0.0.1 1000 80\r\n" +
 			"GET /text HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
 	},
+	{ // of a stranger, past the proxy
+		key: "listeners.*.proxy_protocol", base: edit{top: "trusted_proxies: [192.0.2.1]"},
+		set: edit{top: "trusted_proxies: [192.0.2.1]\n" +
+			`listeners: {"127.0.0.1:0": {proxy_protocol: required}}`},
+		before: "HTTP/1.1 200 OK", after: "",
+		probe: sends("GET /text HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+	},
 	{
 		key: "listeners.*.mode", base: edit{bindings: `"127.0.0.1:0", "unix:DIR/u.sock"`},
 		set: edit{top: `listeners: {"unix:DIR/u.sock": {mode: "0604"}}`}, before: "0660", after: "0604",

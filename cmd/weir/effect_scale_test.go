@@ -5,6 +5,7 @@ package main
 import (
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -218,7 +219,11 @@ func pretendMemory(t *testing.T, file, text string, e edit) *bed {
 	if err := os.WriteFile(fake, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	in := launchBy(t, filepath.Join(dir, "rt"), dir, os.Environ(), "unshare", "--mount", "sh", "-c",
+	unshare, err := exec.LookPath("unshare")
+	if err != nil {
+		t.Skip("no unshare here")
+	}
+	in := launchProgram(t, unshare, filepath.Join(dir, "rt"), dir, os.Environ(), "--mount", "sh", "-c",
 		`mount --bind "$1" "$2" && shift 2 && exec "$@"`, "sh", fake, file,
 		filepath.Join(bin, "weir"), "--config", fileOf(t, dir, e.file(dir)))
 	t.Cleanup(in.stop)

@@ -23,6 +23,10 @@ import (
 // patience is how long a test waits for what must come; it is never waited out in a test that passes.
 const patience = 20 * time.Second
 
+// startPatience is the same for a start: several programs have to be loaded, on a machine that other
+// tests keep busy.
+const startPatience = 3 * patience
+
 // tb is what a test and a test script have in common.
 type tb interface {
 	Fatalf(format string, args ...any)
@@ -97,7 +101,11 @@ func (l *lines) count() int { got, _ := l.from(0); return len(got) }
 // await returns the first line from index at on that re matches; false when the process has ended or
 // patience is out.
 func (l *lines) await(at int, re *regexp.Regexp) (string, bool) {
-	late := time.NewTimer(patience)
+	return l.awaitWithin(patience, at, re)
+}
+
+func (l *lines) awaitWithin(d time.Duration, at int, re *regexp.Regexp) (string, bool) {
+	late := time.NewTimer(d)
 	defer late.Stop()
 	for {
 		got, more := l.from(at)
@@ -123,13 +131,16 @@ var readyLine = regexp.MustCompile(`^weir: ready: (.*) \(pid \d+`)
 // launch starts weir with args and returns at once. dir is its runtime directory, "" to leave that
 // to args.
 func launch(t tb, dir, wd string, env []string, args ...string) *instance {
-	return launchBy(t, dir, wd, env, append([]string{filepath.Join(bin, "weir")}, args...)...)
+	return launchProgram(t, "weir", dir, wd, env, args...)
 }
 
-// launchBy is launch with another program, which executes weir in the end.
-func launchBy(t tb, dir, wd string, env []string, argv ...string) *instance {
+// launchProgram is launch for another program with the roles of weir, one of ours or a path.
+func launchProgram(t tb, program, dir, wd string, env []string, args ...string) *instance {
 	in := &instance{t: t, dir: dir, exited: make(chan struct{})}
-	in.cmd = exec.Command(argv[0], argv[1:]...)
+	if !filepath.IsAbs(program) {
+		program = filepath.Join(bin, program)
+	}
+	in.cmd = exec.Command(program, args...)
 	in.cmd.Dir = wd
 	in.cmd.Env = append(env, "PATH="+bin+":"+os.Getenv("PATH"))
 	if dir != "" {
@@ -145,7 +156,7 @@ func launchBy(t tb, dir, wd string, env []string, argv ...string) *instance {
 		t.Fatalf("stderr: %v", err)
 	}
 	if err := in.cmd.Start(); err != nil {
-		t.Fatalf("%q: %v", argv, err)
+		t.Fatalf("%s %q: %v", program, args, err)
 	}
 	go in.stdout.read(stdout)
 	go in.stderr.read(stderr)
@@ -160,7 +171,7 @@ func launchBy(t tb, dir, wd string, env []string, argv ...string) *instance {
 
 // awaitReady waits for the ready line.
 func (in *instance) awaitReady() {
-	line, ok := in.stderr.await(0, readyLine)
+	line, ok := in.stderr.awaitWithin(startPatience, 0, readyLine)
 	if !ok {
 		in.kill()
 		in.t.Fatalf("no ready line:\n%s", &in.stderr)

@@ -12,9 +12,12 @@ import (
 )
 
 // The test binary is the program, too: under the name weir it is the server with all its roles, under
-// testworker a worker program that tests can tell what to do.
+// testapp one with handlers that misbehave, under testworker a worker program that tests can tell what
+// to do.
 func TestMain(m *testing.M) {
-	testscript.Main(checked{m}, map[string]func(){"weir": main, "testworker": testworker})
+	testscript.Main(checked{m}, map[string]func(){
+		"weir": main, "testworker": testworker, "testapp": testapp,
+	})
 }
 
 // checked fails a run that leaves processes behind.
@@ -65,7 +68,7 @@ func openBin() error {
 			return err
 		}
 	}
-	for _, name := range []string{"weir", "testworker"} {
+	for _, name := range []string{"weir", "testworker", "testapp"} {
 		path, err := exec.LookPath(name)
 		if err != nil {
 			return err

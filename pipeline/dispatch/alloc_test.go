@@ -28,3 +28,19 @@ func TestProxyAllocs(t *testing.T) {
 		}
 	}
 }
+
+// TestMuxAllocs: the same over a mux connection.
+func TestMuxAllocs(t *testing.T) {
+	for _, request := range []string{
+		"GET /hello?name=x HTTP/1.1\r\nHost: shop.example\r\nAccept: */*\r\nUser-Agent: test\r\nCookie: a=b\r\n\r\n",
+		"POST /form HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 5\r\n\r\nhello",
+	} {
+		exchange := muxOnce(t, request)
+		for range 200 { // buffers, free lists and field lists grow once
+			exchange()
+		}
+		if got := testing.AllocsPerRun(1000, exchange); got != 0 {
+			t.Errorf("%.20q: allocations per request = %v; want 0", request, got)
+		}
+	}
+}

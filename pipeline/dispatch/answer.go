@@ -80,7 +80,7 @@ func (j *job) onHead(u *upstream, b []byte) (n int, ok bool) {
 	if !j.takeHead(r) {
 		return 0, false
 	}
-	if !j.bodyDone && (r.Status >= 300 || !r.KeepAlive || j.expecting) {
+	if !j.bodyDone && (r.Status >= 300 || j.expecting) { // one below 300 may go on reading while it answers
 		j.stopBody()
 	}
 	j.expecting = false

@@ -2,8 +2,11 @@ package dispatch
 
 import (
 	"bytes"
+	"encoding/binary"
 	"io"
 	"testing"
+
+	"weir/protocol/frame"
 )
 
 // proxyOnce sets client, front and worker up and returns a function that passes one request through
@@ -67,6 +70,77 @@ func proxyOnce(tb testing.TB, request, answer string) func() {
 func BenchmarkProxySmall(b *testing.B) {
 	exchange := proxyOnce(b, "GET /hello?name=x HTTP/1.1\r\nHost: shop.example\r\nAccept: */*\r\n\r\n",
 		ok("Hello, World!"))
+	b.ReportAllocs()
+	for b.Loop() {
+		exchange()
+	}
+}
+
+// muxOnce returns a function that sends request through a front to a mux worker and reads the answer.
+func muxOnce(tb testing.TB, request string) func() {
+	tb.Helper()
+	f := startFront(tb, 1, Options{})
+	f.addMux(1, startMuxWorker(tb, func(p *muxPeer) {
+		buf := make([]byte, 16<<10)
+		out := make([]byte, 0, 1024)
+		head, end := responseFrame(1, 200, 13, false, "Content-Type", "text/plain"), dataFrame(1, "Hello, World!", true)
+		for n := 0; ; {
+			k, err := p.r.Read(buf[n:])
+			if err != nil {
+				return
+			}
+			n += k
+			var id uint32
+			id, n = lastEnd(buf, n)
+			if id == 0 {
+				continue
+			}
+			out = append(append(out[:0], head...), end...)
+			binary.LittleEndian.PutUint32(out[4:], id)
+			binary.LittleEndian.PutUint32(out[len(head)+4:], id)
+			if _, err := p.Conn.Write(out); err != nil {
+				return
+			}
+		}
+	}), 4)
+	c := f.dial()
+	in, buf := []byte(request), make([]byte, 16<<10)
+	if _, err := c.TCPConn.Write(in); err != nil {
+		tb.Fatal(err)
+	}
+	c.want("first", 200, "Hello, World!")
+	return func() {
+		if _, err := c.TCPConn.Write(in); err != nil {
+			tb.Fatal(err)
+		}
+		for n := 0; !bytes.HasSuffix(buf[:n], []byte("Hello, World!")); {
+			k, err := c.TCPConn.Read(buf[n:])
+			if err != nil {
+				tb.Fatal(err)
+			}
+			n += k
+		}
+	}
+}
+
+// lastEnd takes whole frames off buf[:n] and returns the stream whose request has ended, if any, and
+// what is left.
+func lastEnd(buf []byte, n int) (id uint32, rest int) {
+	at := 0
+	for {
+		h, ok, err := frame.ParseHeader(buf[at:n])
+		if err != nil || !ok || n-at < frame.HeaderSize+h.Length {
+			return id, copy(buf, buf[at:n])
+		}
+		if h.End && h.Kind != frame.Cancel {
+			id = h.Stream
+		}
+		at += frame.HeaderSize + h.Length
+	}
+}
+
+func BenchmarkMux(b *testing.B) {
+	exchange := muxOnce(b, "GET /hello HTTP/1.1\r\nHost: shop.example\r\nAccept: */*\r\n\r\n")
 	b.ReportAllocs()
 	for b.Loop() {
 		exchange()

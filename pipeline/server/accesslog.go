@@ -5,6 +5,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"weir/netpoll"
 )
@@ -73,10 +74,16 @@ func (a *AccessLog) Reopen() {
 	}
 }
 
-// Close writes what is queued and ends the writer. No loop may use a any more.
+// Close writes what is queued and ends the writer; it waits at most logCloseMax for one that blocks,
+// which gives up its queue then only when it ends. No loop may use a any more.
 func (a *AccessLog) Close() {
 	a.once.Do(func() { close(a.batches) })
-	<-a.done
+	late := time.NewTimer(logCloseMax)
+	defer late.Stop()
+	select {
+	case <-a.done:
+	case <-late.C:
+	}
 }
 
 // Failed is the number of batches that the writer could not write.

@@ -34,7 +34,7 @@ func (x *exchange) PauseBody() {
 	x.paused = true
 	if x.s != nil && x.buf != nil {
 		x.s.conn.Pause()
-		x.s.rateAt = 0
+		x.s.rate.at = 0
 	}
 }
 
@@ -98,7 +98,7 @@ func (x *exchange) readBody(b []byte) int {
 // feed decodes from b and passes on, as long as the bytes are wanted; it returns the bytes used. What
 // user code decides is carried out when it returns, so x may be over and reused then.
 func (x *exchange) feed(b []byte) (n int) {
-	x.depth++
+	x.enter()
 	for n < len(b) && x.wanting() {
 		data, used, err := x.decode(b[n:])
 		n += used
@@ -117,7 +117,7 @@ func (x *exchange) feed(b []byte) (n int) {
 	if x.ended && !x.over && len(x.rest) > 0 && n <= len(x.rest) {
 		x.rest = x.rest[n:] // settle looks at what is left
 	}
-	if x.depth--; x.depth == 0 {
+	if x.exit() {
 		x.settle()
 	}
 	return n

@@ -76,8 +76,12 @@ func (s *session) tick(now int64) bool {
 			return false
 		}
 	case stateIdle:
-		if s.conn.Pending() {
-			return s.judge(now, s.taken(), pipeline.TimerMinBytesPerSecond)
+		switch {
+		case s.conn.Offered():
+			return s.judge(&s.rate, now, s.taken())
+		case s.conn.Pending(): // the file's pages are being read: it is we who are slow
+			s.rate.at = 0
+			return true
 		}
 		if now >= later(s.since, t.KeepAlive) || s.ls.draining && now >= s.ls.drainIdleAt {
 			s.ls.countReason(pipeline.TimerConnectionIdle)
@@ -95,44 +99,50 @@ func (s *session) tick(now int64) bool {
 	return true
 }
 
-// tickOpen judges the rate of a body that we read, or of a response that the client takes.
+// tickOpen judges the rate of a body that we read, and that of a response that the client takes: who
+// sends fast enough still has to take what is sent.
 func (s *session) tickOpen(now int64) bool {
 	x := s.x
-	switch {
-	case x.wanting() && !s.conn.Paused():
-		if s.judge(now, uint64(x.bytesIn), pipeline.TimerMinBytesPerSecond) {
-			return true
-		}
+	if !x.wanting() || s.conn.Paused() {
+		s.rate.at = 0
+	} else if !s.judge(&s.rate, now, uint64(x.bytesIn)) {
 		return false
-	case s.conn.Pending():
-		return s.judge(now, s.taken(), pipeline.TimerMinBytesPerSecond)
 	}
-	s.rateAt = 0
+	if s.conn.Offered() {
+		return s.judge(&x.taking, now, s.taken())
+	}
+	x.taking.at = 0
 	return true
 }
 
-// judge compares what moved in the last window with the minimum; false when it cut the connection. The
-// first window is the grace.
+// rateWindow is a stretch of time in which a peer has to move bytes.
+type rateWindow struct {
+	at   int64  // ns: its start; 0 when nothing is judged
+	mark uint64 // bytes moved by then
+}
+
+// judge compares what moved in the window with the minimum; false when it cut the connection. The first
+// window is the grace.
 //
 // systems.md rows K9, K10, H25.
-func (s *session) judge(now int64, moved uint64, reason pipeline.Reason) bool {
+func (s *session) judge(w *rateWindow, now int64, moved uint64) bool {
 	rate := s.ls.opt.MinRate
 	if rate < 0 {
 		return true
 	}
-	if s.rateAt == 0 {
-		s.rateAt, s.rateMark = now, moved
+	if w.at == 0 {
+		w.at, w.mark = now, moved
 		return true
 	}
-	span := now - s.rateAt
+	span := now - w.at
 	if span < int64(s.ls.opt.RateGrace) {
 		return true
 	}
-	if moved-s.rateMark >= uint64(rate)*uint64(span)/uint64(time.Second) {
-		s.rateAt, s.rateMark = now, moved
+	if moved-w.mark >= uint64(rate)*uint64(span)/uint64(time.Second) {
+		w.at, w.mark = now, moved
 		return true
 	}
-	s.tooSlow(reason)
+	s.tooSlow(pipeline.TimerMinBytesPerSecond)
 	return false
 }
 

@@ -188,6 +188,38 @@ func TestResponseRate(t *testing.T) {
 	})
 }
 
+// unread is a sink that wants the body and does nothing with it.
+type unread struct{}
+
+func (unread) OnBody(*pipeline.Context, []byte)       {}
+func (unread) OnBodyEnd(c *pipeline.Context, _ error) { _ = c.EndResponse(nil) }
+
+// TestResponseRateWhileBodyComes: a client that sends its body fast enough and takes nothing of its
+// answer is reset all the same.
+func TestResponseRateWhileBodyComes(t *testing.T) {
+	t.Parallel()
+	outcome := make(chan pipeline.Outcome, 1)
+	ts := startServer(t, 1, rateOptions, func(c *pipeline.Context) {
+		c.OnCompleted(func(_ *pipeline.Context, o pipeline.Outcome) { outcome <- o })
+		c.Async()
+		_ = c.StartResponse(16 << 20) // nothing has started
+		c.SendBody(make([]byte, 16<<20))
+		c.ReceiveBody(unread{})
+	})
+	const size = 40_000 // ten seconds at twice the rate
+	c := ts.dial()
+	if err := c.SetReadBuffer(32 << 10); err != nil {
+		t.Fatal(err)
+	}
+	c.write(fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", size))
+	go c.trickle(string(make([]byte, size)), 80, 20*time.Millisecond)
+	o := <-outcome
+	if o.Reason != pipeline.TimerMinBytesPerSecond || o.BytesIn >= size || o.BytesIn == 0 {
+		t.Errorf("reason %v after %d bytes of the body; want %v before its end", o.Reason, o.BytesIn,
+			pipeline.TimerMinBytesPerSecond)
+	}
+}
+
 // TestDiscardClock: a client that sends the rest of an unwanted body too slowly is let go.
 func TestDiscardClock(t *testing.T) {
 	t.Parallel()

@@ -22,6 +22,7 @@ const (
 	CounterBytesOut // responses, heads included
 	CounterPanics
 	CounterLogDropped
+	CounterLoopStalls // turns of the loop that lasted too long; written by the watchdog
 	CounterReasons
 )
 
@@ -33,7 +34,7 @@ func CounterNames() []string {
 	names := []string{
 		"connections", "connections_open", "requests", "responses_1xx", "responses_2xx",
 		"responses_3xx", "responses_4xx", "responses_5xx", "bytes_in", "bytes_out", "panics",
-		"log_dropped",
+		"log_dropped", "loop_stalls",
 	}
 	for r := range pipeline.Reasons {
 		names = append(names, "reason_"+pipeline.Reason(r).String())

@@ -37,6 +37,7 @@ type exchange struct {
 
 	// response
 	left      int64 // bytes promised and not written; LengthUnknown
+	taking    rateWindow
 	bytesOut  int64
 	headOut   int64 // of bytesOut, those of heads
 	status    int
@@ -109,7 +110,7 @@ const (
 //
 // Hot path: once per exchange. No allocation: TestPlaintextAllocs.
 func (x *exchange) call(what op, f func(*pipeline.Context)) (done bool) {
-	x.depth++
+	x.enter()
 	defer x.leave(what)
 	switch what {
 	case opServe:
@@ -130,14 +131,14 @@ func (x *exchange) leave(what op) {
 	if v := recover(); v != nil {
 		x.panicked(what, v, debug.Stack())
 	}
-	if x.depth--; x.depth == 0 {
+	if x.exit() {
 		x.settle()
 	}
 }
 
 // body passes body bytes to the sink.
 func (x *exchange) body(b []byte) {
-	x.depth++
+	x.enter()
 	defer x.leave(opBody)
 	x.sink.OnBody(&x.tr.Context, b)
 }
@@ -146,7 +147,7 @@ func (x *exchange) body(b []byte) {
 func (x *exchange) bodyEnd(err error) {
 	sink := x.sink
 	x.sink = nil
-	x.depth++
+	x.enter()
 	defer x.leave(opBody)
 	sink.OnBodyEnd(&x.tr.Context, err)
 }
@@ -173,7 +174,7 @@ func (x *exchange) panicked(what op, v any, stack []byte) {
 
 // failWith is Transport.Fail under a recover of its own.
 func (x *exchange) failWith(status int, reason pipeline.Reason) {
-	x.depth++
+	x.enter()
 	defer x.leave(opFail)
 	x.tr.Fail(status, reason)
 }
@@ -224,14 +225,14 @@ func (x *exchange) cancel(err error) {
 // tellCancelled lets user code know. A Blocking handler keeps x until it has noticed.
 func (x *exchange) tellCancelled() {
 	x.told = true
-	x.depth++
+	x.enter()
 	if x.sink != nil && !x.ended {
 		x.bodyEnd(x.cause)
 	}
 	if !x.ended && x.call(opCancel, nil) {
 		x.ended = true
 	}
-	x.depth--
+	x.exit()
 }
 
 // settle moves on when the response is complete or the client is gone; no-op inside user code.
@@ -289,7 +290,7 @@ func (s *session) next(x *exchange) {
 	s.x = nil
 	s.since = s.ls.loop.Now()
 	s.seen, s.parsed = 0, 0
-	s.rateAt, s.halfAt = 0, 0
+	s.rate.at, s.halfAt = 0, 0
 	x.unpin()
 	x.release()
 	s.arm()
@@ -355,7 +356,7 @@ func (x *exchange) reset() {
 	x.s, x.app, x.sink, x.rest = nil, nil, nil, nil
 	x.note, x.cause, x.reason = nil, nil, pipeline.ReasonNone
 	x.bodyLeft, x.bytesIn, x.left, x.discarded = 0, 0, 0, 0
-	x.bytesOut, x.headOut = 0, 0
+	x.bytesOut, x.headOut, x.taking = 0, 0, rateWindow{}
 	x.bodyDone, x.paused, x.pumping, x.expecting = false, false, false, false
 	x.status, x.depth = 0, 0
 	x.headSent, x.chunked, x.noBody, x.close = false, false, false, false

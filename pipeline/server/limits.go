@@ -15,9 +15,12 @@ const (
 	logBufferBytes     = 64 << 10        // of access log lines per loop and batch
 	logBatchesMax      = 16              // batches waiting for the writer; beyond, lines are dropped
 	logFlushEvery      = 250 * time.Millisecond
-	logURLBytesMax     = 4096 // of a request target in a log line
+	logCloseMax        = time.Second // wait for a writer that blocks, at the end of a log
+	logURLBytesMax     = 4096        // of a request target in a log line
 	proxyHeaderTimeout = 5 * time.Second
-	drainIdleGrace     = time.Second // idle connections stay this long once draining began
-	memoBytesMax       = 512         // of a head that is compared with the next one
-	partialRetryBytes  = 256         // a head without line end is parsed again after so much growth
+	drainIdleGrace     = time.Second            // idle connections stay this long once draining began
+	memoBytesMax       = 512                    // of a head that is compared with the next one
+	stallMin           = 500 * time.Millisecond // a turn of a loop that is worth a warning
+	stallCheckEvery    = 100 * time.Millisecond
+	partialRetryBytes  = 256 // a head without line end is parsed again after so much growth
 )

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"weir/netpoll"
+	"weir/pipeline"
 	"weir/protocol/http1"
 )
 
@@ -20,7 +21,9 @@ type loopServer struct {
 	free      *freeExchanges
 	pumps     []*session // bodies to be delivered at the end of the turn
 	row       []uint64
-	log       *logBatch // nil when the access log is off
+	serving   serving
+	limited   netpoll.Counters // of the loop, as counted last
+	log       *logBatch        // nil when the access log is off
 
 	clock      wallClock
 	stamp      logStamp
@@ -57,8 +60,13 @@ func (l *listener) OnAccept(_ *netpoll.Listener, c *netpoll.Conn) {
 	ls := l.ls
 	s := &session{conn: c, ls: ls, ln: l, state: stateIdle, since: ls.loop.Now()}
 	s.trusted = len(ls.opt.TrustedProxies) > 0 && ls.opt.trusts(c.Peer().Addr())
-	if l.proxy != ProxyOff && s.trusted {
+	switch {
+	case l.proxy == ProxyOff:
+	case s.trusted || !c.Peer().IsValid(): // who reaches a Unix socket has been let in by its mode
 		s.state = stateProxy
+	case l.proxy == ProxyRequired:
+		l.refuseStranger(c)
+		return
 	}
 	ls.began()
 	c.SetHandler(s)
@@ -122,9 +130,20 @@ func (ls *loopServer) endTurn() {
 		}
 	}
 	ls.pumps = ls.pumps[:0]
+	if t := ls.loop.Totals(); t.FdLimit != ls.limited.FdLimit || t.ConnLimit != ls.limited.ConnLimit {
+		ls.countLimits(t)
+	}
 	if ls.log != nil {
 		ls.log.endTurn()
 	}
+}
+
+// countLimits counts the times that accepting was suspended, or went on to be, for want of descriptors
+// or of connections under the cap.
+func (ls *loopServer) countLimits(t netpoll.Counters) {
+	ls.row[int(CounterReasons)+int(pipeline.FdLimit)] += t.FdLimit - ls.limited.FdLimit
+	ls.row[int(CounterReasons)+int(pipeline.ConnLimit)] += t.ConnLimit - ls.limited.ConnLimit
+	ls.limited = t
 }
 
 // unix is the wall clock in seconds, read from the system once a second.

@@ -85,11 +85,12 @@ const (
 // ProxyProtocol is whether connections of a listener begin with a PROXY header.
 type ProxyProtocol uint8
 
-// PROXY protocol modes. The header is believed, and looked for, only from trusted proxies.
+// PROXY protocol modes. The header is believed, and looked for, only from trusted proxies and on Unix
+// sockets.
 const (
-	ProxyOff ProxyProtocol = iota
-	ProxyOptional
-	ProxyRequired
+	ProxyOff      ProxyProtocol = iota
+	ProxyOptional               // anybody may connect; others than proxies speak HTTP at once
+	ProxyRequired               // connections of others, and those without a header, are closed
 )
 
 // Listener is one address with its sockets.
@@ -117,6 +118,7 @@ type Binding struct {
 
 // App is what answers below a path prefix of a site.
 type App struct {
+	Name    string // of the handler, in logs; "" is that of its function
 	Prefix  string // "/" or "/shop": whole segments
 	Handler pipeline.Handler
 	Limits  Limits // what is zero is inherited

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"weir/netpoll"
 	"weir/pipeline"
 	"weir/protocol/proxyproto"
 )
@@ -27,6 +28,18 @@ func (s *session) readProxy(b []byte) int {
 		s.conn.SetPeer(h.Source)
 	}
 	return s.proxied(b, n)
+}
+
+// refuseStranger closes a connection whose peer may send no PROXY header to a listener that requires
+// one: past the proxy nobody gets in. It is counted, and said at debug level only, because any
+// stranger could fill the log.
+func (l *listener) refuseStranger(c *netpoll.Conn) {
+	ls := l.ls
+	ls.row[CounterConnections]++
+	ls.countReason(pipeline.ProxyProtocol)
+	ls.opt.Logger.Debug("connection past the proxy refused", "listener", l.address,
+		"peer", c.Peer().String())
+	c.Close()
 }
 
 // proxied goes on to HTTP; n bytes of b were the header.

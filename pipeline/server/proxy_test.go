@@ -1,12 +1,17 @@
 package server
 
 import (
+	"bufio"
 	"encoding/binary"
 	"io"
+	"net"
+	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"weir/pipeline"
 )
@@ -98,12 +103,80 @@ func TestProxyHeader(t *testing.T) {
 	}
 }
 
-// TestProxyHeaderUntrusted: who is not a trusted proxy speaks for nobody, whatever the mode says.
+// TestProxyHeaderUntrusted: who is not a trusted proxy speaks for nobody; where a header is required
+// it does not get in at all.
 func TestProxyHeaderUntrusted(t *testing.T) {
-	for _, mode := range []ProxyProtocol{ProxyOptional, ProxyRequired} {
-		ts := startProxied(t, mode, "192.0.2.0/24")
-		ts.dial().write(v1Header+plainGet).want("header of a stranger", 400, "")
-		ts.dial().write(v2Header(1, 12)+plainGet).want("v2 header of a stranger", 400, "")
+	ts := startProxied(t, ProxyOptional, "192.0.2.0/24")
+	ts.dial().write(v1Header+plainGet).want("header of a stranger", 400, "")
+	ts.dial().write(v2Header(1, 12)+plainGet).want("v2 header of a stranger", 400, "")
+	ts.dial().write(plainGet).want("no header of a stranger", 200, "")
+
+	ts = startProxied(t, ProxyRequired, "192.0.2.0/24")
+	for _, header := range []string{"", v1Header, v2Header(1, 12)} {
+		c := ts.dial()
+		_, _ = io.WriteString(c, header+plainGet) // may be reset already
+		if b, _ := io.ReadAll(c.r); len(b) > 0 {  // FIN or RST
+			t.Errorf("stranger with %.20q: answer %.40q; want none", header, b)
+		}
+	}
+	ls := ts.Server.loops[0]
+	var refused, open uint64
+	ls.onLoop(func() {
+		refused = ls.row[int(CounterReasons)+int(pipeline.ProxyProtocol)]
+		open = ls.row[CounterOpen]
+	})
+	if refused != 3 || open != 0 {
+		t.Errorf("%d refused, %d open; want 3, 0", refused, open)
+	}
+}
+
+// TestProxyHeaderUnix: a Unix socket has no peer address to trust; its mode says who is let in.
+func TestProxyHeaderUnix(t *testing.T) {
+	ts := startProxied(t, ProxyOff, "192.0.2.0/24")
+	path := t.TempDir() + "/s"
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	raw, err := ln.(*net.UnixListener).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd := -1
+	err = raw.Control(func(p uintptr) { fd, _ = unix.FcntlInt(p, unix.F_DUPFD_CLOEXEC, 0) })
+	if err != nil || fd < 0 {
+		t.Fatal("duplicate:", err)
+	}
+	peer := func(c *pipeline.Context) { c.Text(200, c.Peer().String()) }
+	o := Options{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}
+	if err := ts.Apply(o, []Listener{{Address: path, FDs: []int{fd}, Proxy: ProxyRequired}}, []Site{{
+		Name: "default", Bindings: []Binding{{Address: path, Host: "*"}},
+		Apps: []App{{Prefix: "/", Handler: peer}},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	for header, want := range map[string]string{v1Header: "192.0.2.7:4711", "": ""} {
+		c, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_ = c.SetDeadline(time.Now().Add(20 * time.Second)) // a fresh socket takes one
+		_, _ = io.WriteString(c, header+plainGet)           // may be cut already
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if want == "" {
+			if err == nil {
+				t.Errorf("no header on a Unix socket: %s; want a cut", resp.Status)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatalf("header on a Unix socket: %v", err)
+		}
+		if b, _ := io.ReadAll(resp.Body); string(b) != want {
+			t.Errorf("header on a Unix socket: peer %q; want %q", b, want)
+		}
 	}
 }
 

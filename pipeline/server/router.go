@@ -3,7 +3,11 @@ package server
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"net/netip"
+	"reflect"
+	"runtime"
+	"strconv"
 	"strings"
 
 	"weir/pipeline"
@@ -13,6 +17,22 @@ import (
 // routes is an immutable routing table; a reload swaps the whole.
 type routes struct {
 	tables map[string]*table // by listener address
+}
+
+// at is what is served at an address now, for connections whose listener has gone: the table of a
+// listener that overlaps it. nil when there is none.
+func (r *routes) at(local netip.AddrPort) *table {
+	ip, port := local.Addr().Unmap(), strconv.Itoa(int(local.Port()))
+	any4, any6 := "0.0.0.0:"+port, "[::]:"+port
+	if ip.Is6() {
+		any4 = any6 // one family does not serve the other
+	}
+	for _, address := range [...]string{net.JoinHostPort(ip.String(), port), any4, ":" + port} {
+		if t := r.tables[address]; t != nil {
+			return t
+		}
+	}
+	return nil
 }
 
 // table is what one listener serves, by category of binding. A request belongs to the first category
@@ -47,6 +67,7 @@ type app struct {
 	head    http1.Limits
 	body    int64
 	site    string
+	name    string // of the handler, in logs
 }
 
 // newRoutes compiles sites. Errors name the site and what it collides with.
@@ -170,7 +191,10 @@ func ensureIn(m map[string]*apps, host string) *apps {
 func newApp(s *Site, a *App, o *Options) *app {
 	out := &app{
 		prefix: strings.TrimSuffix(a.Prefix, "/"), handler: a.Handler, site: s.Name,
-		head: a.Limits.Head, body: a.Limits.Body,
+		head: a.Limits.Head, body: a.Limits.Body, name: a.Name,
+	}
+	if out.name == "" {
+		out.name = functionName(a.Handler)
 	}
 	if out.head.RequestLineBytes == 0 {
 		out.head.RequestLineBytes = o.Limits.Head.RequestLineBytes
@@ -189,6 +213,14 @@ func newApp(s *Site, a *App, o *Options) *app {
 		out.body = 0 // from here on; inheritance needed another word
 	}
 	return out
+}
+
+// functionName is what the program calls h.
+func functionName(h pipeline.Handler) string {
+	if h == nil {
+		return ""
+	}
+	return runtime.FuncForPC(reflect.ValueOf(h).Pointer()).Name()
 }
 
 // widest is what the parser must let pass on a listener; Request.Within judges by route later.

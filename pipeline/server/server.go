@@ -18,6 +18,7 @@ var ErrLoops = errors.New("server: listener needs one socket, or one per loop")
 type Server struct {
 	loops []*loopServer
 	mu    sync.Mutex
+	watch *watchdog
 }
 
 // New makes a server on loops that run, or will; Apply gives it something to serve.
@@ -29,6 +30,10 @@ func New(loops []*netpoll.Loop, o Options) *Server {
 		l.AtTurnEnd(ls.endTurn)
 		l.AtEnd(ls.flushLog)
 		srv.loops = append(srv.loops, ls)
+	}
+	srv.watch = newWatchdog(srv.loops)
+	for _, l := range loops {
+		l.AtEnd(srv.watch.loopEnded)
 	}
 	return srv
 }
@@ -92,6 +97,8 @@ func (srv *Server) Apply(o Options, listeners []Listener, sites []Site) error {
 	for _, ls := range srv.loops {
 		ls.onLoop(func() { ls.apply(resolved, listeners, table) })
 	}
+	srv.watch.log.Store(resolved.Logger)
+	srv.watch.start.Do(func() { go srv.watch.run() })
 	return nil
 }
 

@@ -32,14 +32,13 @@ type session struct {
 	conn     *netpoll.Conn
 	ls       *loopServer
 	ln       *listener
-	x        *exchange // nil in stateProxy, stateIdle and stateHead
-	since    int64     // ns: when the present wait for a head, or for its rest, began
-	rateAt   int64     // ns: start of the rate window; 0 when nothing is judged
-	rateMark uint64    // bytes moved at rateAt
-	halfAt   int64     // ns: end of the half-close grace; 0 when the client has not sent FIN
-	halfMark uint32    // low bits of the bytes the client had taken when it was last extended
-	seen     int32     // bytes of a partial head looked at
-	parsed   int32     // bytes of it at the last parse
+	x        *exchange  // nil in stateProxy, stateIdle and stateHead
+	since    int64      // ns: when the present wait for a head, or for its rest, began
+	rate     rateWindow // of the request body; between requests, of answers that are still queued
+	halfAt   int64      // ns: end of the half-close grace; 0 when the client has not sent FIN
+	halfMark uint32     // low bits of the bytes the client had taken when it was last extended
+	seen     int32      // bytes of a partial head looked at
+	parsed   int32      // bytes of it at the last parse
 	state    sessionState
 	trusted  bool // the peer is a trusted proxy
 	wantRoom bool // heads wait for room in the outbound queue

@@ -145,6 +145,9 @@ func (s *session) route(x *exchange) {
 // table is what the connection's listener serves, to the address that the client connected to.
 func (s *session) table() *table {
 	t := s.ln.table
+	if t == nil && s.ln.removed {
+		t = s.ls.routes.at(s.conn.Local())
+	}
 	if t != nil && t.local != nil {
 		if own := t.local[s.conn.Local().Addr().Unmap()]; own != nil {
 			return own

@@ -37,7 +37,7 @@ func (r *resolver) checkPool(p *Pool) {
 // checkDispatch gives frames to a pool without command, unless its workers must answer plain GETs.
 func (r *resolver) checkDispatch(key string, p *Pool) {
 	asked := p.Ready.Probe.Kind == KindHTTP || len(p.Warmup) > 0
-	_, given := r.origins[key+".dispatch"]
+	given := r.origins[key+".dispatch"].Kind != FromDefault
 	switch {
 	case !given && len(p.Command) == 0 && !asked:
 		p.Dispatch = DispatchMux

@@ -2,6 +2,7 @@ package config
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -71,6 +72,28 @@ func TestFormLayers(t *testing.T) {
 		}
 		if got := l.Origin("pools.p.workers").String(); got != "--set" && got != "flag --set" {
 			t.Errorf("--set %s: from %s", tt.set, got)
+		}
+	}
+}
+
+// A pool without command is spoken to in frames, unless its workers must answer plain GETs.
+func TestDefaultDispatch(t *testing.T) {
+	m := newMachine(t)
+	for _, tt := range []struct {
+		pool string
+		want Dispatch
+	}{
+		{"{}", DispatchMux}, {"{warmup: [/]}", DispatchHTTP},
+		{"{ready: {probe: {http: /}}}", DispatchHTTP}, {"{ready: {probe: notify}}", DispatchMux},
+		{"{command: [python3]}", DispatchHTTP}, {"{command: [python3], dispatch: mux}", DispatchMux},
+	} {
+		app := "/: {handler: demo, pool: p}"
+		if strings.Contains(tt.pool, "command") {
+			app = "/: {pool: p}"
+		}
+		l := mustLoad(t, m.file("pools: {p: "+tt.pool+"}\n"+site(app)))
+		if got := l.Config.Pools[0].Dispatch; got != tt.want {
+			t.Errorf("%s: dispatch %s; want %s", tt.pool, got, tt.want)
 		}
 	}
 }

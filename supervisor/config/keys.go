@@ -162,7 +162,8 @@ var listenerKeys = []Key{
 	{
 		Path: "listeners.*.proxy_protocol", Default: "off",
 		Values: []string{"off", "optional", "required"},
-		Doc:    "Connections from trusted_proxies begin with a PROXY header, v1 or v2.",
+		Doc: "Connections from trusted_proxies, and on Unix sockets, begin with a PROXY header, v1 or" +
+			" v2; required closes all others.",
 	},
 	{
 		Path: "listeners.*.mode", Default: `"0660"`,

@@ -52,7 +52,7 @@ type Listener struct {
 }
 
 // ProxyProtocol says whether connections begin with a PROXY header (v1 or v2). It is taken from
-// trusted_proxies only.
+// trusted_proxies and on Unix sockets only; where it is required, others are closed.
 type ProxyProtocol string
 
 // PROXY protocol settings.

@@ -54,7 +54,7 @@ type exchange struct {
 	body     *bodyReader
 
 	mu    sync.Mutex
-	posts []func(*pipeline.Context) // guarded by mu
+	posts []func(*pipeline.Context) // guarded by mu; bounded as netpoll's Loop.Post says
 	wake  chan struct{}             // capacity 1
 }
 

@@ -11,10 +11,10 @@ import (
 	"weir/protocol/frame"
 )
 
-// filePart is a piece of a file, or bytes, that a response goes on with when what is before it has been
-// read.
-type filePart struct {
-	f      *os.File
+// outPart is a piece of a response that waits: for what is before it, for credit, or to be read from its
+// file.
+type outPart struct {
+	f      *os.File // nil: b
 	off, n int64
 	b      []byte
 }
@@ -78,8 +78,8 @@ func (x *muxStream) SendBody(b []byte) (room bool) {
 	switch {
 	case x.noBody || x.ss == nil:
 		return true
-	case len(x.files) > 0:
-		x.files = append(x.files, filePart{b: append([]byte(nil), b...)})
+	case len(x.parts) > 0 || x.window <= 0: // handed over before we said that there is no room
+		x.parts = append(x.parts, outPart{b: append([]byte(nil), b...)})
 		x.stalled = true
 		return false
 	}
@@ -114,15 +114,19 @@ func (x *muxStream) SendFile(f *os.File, off, n int64) {
 		_ = f.Close() // only read
 		return
 	}
-	x.files = append(x.files, filePart{f: f, off: off, n: n})
-	if len(x.files) == 1 {
-		x.readFile()
+	x.parts = append(x.parts, outPart{f: f, off: off, n: n})
+	switch {
+	case len(x.parts) > 1:
+	case x.window <= 0:
+		x.stalled = true
+	default:
+		x.nextPart()
 	}
 }
 
-// readFile has the next piece of the first file read, unless the front takes no more now.
-func (x *muxStream) readFile() {
-	p := &x.files[0]
+// nextPart sends the first part, or has its next piece read.
+func (x *muxStream) nextPart() {
+	p := &x.parts[0]
 	if p.f == nil {
 		x.pieceRead(p.b, nil)
 		return
@@ -142,29 +146,29 @@ func (x *muxStream) readFile() {
 
 // pieceRead sends a piece, then sees to the next.
 func (x *muxStream) pieceRead(b []byte, err error) {
-	if x.ss == nil || len(x.files) == 0 {
+	if x.ss == nil || len(x.parts) == 0 {
 		return
 	}
 	x.write(b)
-	p := &x.files[0]
+	p := &x.parts[0]
 	p.off += int64(len(b))
 	p.n -= int64(len(b))
 	switch {
 	case err != nil && err != io.EOF || err == io.EOF && p.n > 0:
 		x.cause = io.ErrUnexpectedEOF // the file became shorter, or cannot be read
-		x.dropFiles()
+		x.dropParts()
 		x.cut()
 		return
 	case p.n <= 0:
 		if p.f != nil {
 			_ = p.f.Close() // only read
 		}
-		x.files = append(x.files[:0], x.files[1:]...)
+		x.parts = append(x.parts[:0], x.parts[1:]...)
 	}
 	switch {
-	case len(x.files) > 0 && x.window > 0 && x.ss.conn.Room():
-		x.readFile()
-	case len(x.files) > 0:
+	case len(x.parts) > 0 && x.window > 0 && x.ss.conn.Room():
+		x.nextPart()
+	case len(x.parts) > 0:
 		x.stalled = true
 	case x.ending:
 		x.finish()
@@ -174,13 +178,13 @@ func (x *muxStream) pieceRead(b []byte, err error) {
 	}
 }
 
-func (x *muxStream) dropFiles() {
-	for i := range x.files {
-		if x.files[i].f != nil {
-			_ = x.files[i].f.Close() // only read
+func (x *muxStream) dropParts() {
+	for i := range x.parts {
+		if x.parts[i].f != nil {
+			_ = x.parts[i].f.Close() // only read
 		}
 	}
-	x.files = nil
+	x.parts = nil
 }
 
 // SendEnd implements pipeline.Exchange.
@@ -199,7 +203,7 @@ func (x *muxStream) SendEnd(trailers *pipeline.Fields) {
 			x.lines = append(x.lines, frame.Line{Name: uint16(len(name)), Value: uint32(len(value))})
 		}
 	}
-	if len(x.files) > 0 {
+	if len(x.parts) > 0 {
 		x.ending = true
 		return
 	}
@@ -237,7 +241,7 @@ func (x *muxStream) cut() {
 // Abort implements pipeline.Exchange. A response of which nothing has left becomes an error.
 func (x *muxStream) Abort(status int, _ pipeline.Reason) {
 	if x.ss == nil || x.headSent {
-		x.dropFiles()
+		x.dropParts()
 		x.cut()
 		return
 	}

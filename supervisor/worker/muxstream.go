@@ -40,12 +40,12 @@ type streamState struct {
 	bytesIn   int64
 
 	// response
-	window   int64 // bytes that the front takes now
-	left     int64 // promised and not written; LengthUnknown
-	files    []filePart
-	trailers []byte // of a response whose files are still being read
+	window   int64     // bytes that the front takes now
+	left     int64     // promised and not written; LengthUnknown
+	parts    []outPart // not sent yet
+	trailers []byte    // of a response whose parts are not sent yet
 	lines    []frame.Line
-	ending   bool // SendEnd was called while files were
+	ending   bool // SendEnd was called while there were parts
 	stalled  bool // SendBody said that there is no room
 	status   int
 	bytesOut int64
@@ -157,7 +157,7 @@ func (x *muxStream) settle() {
 		}
 		x.depth--
 	}
-	if !x.ended || len(x.files) > 0 || x.t.Running() {
+	if !x.ended || len(x.parts) > 0 || x.t.Running() {
 		return
 	}
 	x.over = true
@@ -195,7 +195,7 @@ func (x *muxStream) cancel(err error) {
 	x.ss = nil
 	ss.forget(x.id)
 	x.cancelled, x.cause = true, err
-	x.dropFiles()
+	x.dropParts()
 	x.settle()
 }
 
@@ -205,8 +205,8 @@ func (x *muxStream) writable() {
 		return
 	}
 	x.stalled = false
-	if len(x.files) > 0 {
-		x.readFile()
+	if len(x.parts) > 0 {
+		x.nextPart()
 		return
 	}
 	x.call(streamWritable, nil)

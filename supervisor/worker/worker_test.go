@@ -224,13 +224,13 @@ func TestServePipeline(t *testing.T) {
 	if _, body := get(t, c, "GET", "/file", nil); len(body) != 100_000 || body[1:4] != "ELF" {
 		t.Errorf("file: %d bytes %.4q; want 100000 of this binary", len(body), body)
 	}
-	testEvents(t, socket, gone)
+	testEvents(t, "unix", socket, gone)
 }
 
 // testEvents reads a stream piece by piece while its handler still runs, then leaves.
-func testEvents(t *testing.T, socket string, gone <-chan error) {
+func testEvents(t *testing.T, network, address string, gone <-chan error) {
 	t.Helper()
-	conn, err := net.Dial("unix", socket)
+	conn, err := net.Dial(network, address)
 	if err != nil {
 		t.Fatal(err)
 	}

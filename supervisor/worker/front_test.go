@@ -1,0 +1,135 @@
+package worker
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"weir/netpoll"
+	"weir/pipeline"
+	"weir/pipeline/dispatch"
+	"weir/pipeline/server"
+)
+
+// told is dispatch.Events that nobody listens to.
+type told struct{ hung chan string }
+
+func (told) Drained(string, uint64)                   {}
+func (told) Refused(string, uint64, string)           {}
+func (told) Served(string, uint64)                    {}
+func (told) Waiting(string)                           {}
+func (e told) Hung(_ string, _ uint64, detail string) { e.hung <- detail }
+
+// modes are the ways in which a front reaches the same handler in a worker.
+var modes = []string{"http", "mux"}
+
+// behindFront serves h as a worker does, in the given mode, behind a front of two loops. Its address is
+// returned with a client for it.
+func behindFront(t *testing.T, mode string, h pipeline.Handler) (*http.Client, string) {
+	t.Helper()
+	t.Setenv("WEIR_DISPATCH", mode)
+	t.Setenv("WEIR_CONCURRENCY", "64")
+	_, socket := serving(t, func(ctx context.Context) error { return Serve(ctx, h) })
+	return front(t, socket, mode == "mux", dispatch.Options{})
+}
+
+// front is a front of two loops with a pool of one worker.
+func front(t *testing.T, socket string, mux bool, o dispatch.Options) (*http.Client, string) {
+	t.Helper()
+	var loops []*netpoll.Loop
+	for i := range 2 {
+		l, err := netpoll.New(netpoll.Config{Index: i, PlainWait: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		loops = append(loops, l)
+	}
+	o.Name = "test"
+	pool := dispatch.NewPool(o, loops, told{make(chan string, 16)})
+	so := server.Options{}
+	srv := server.New(loops, so)
+	for _, l := range loops {
+		done := make(chan struct{})
+		go func() { l.Run(); close(done) }()
+		t.Cleanup(func() { l.Stop(); <-done })
+	}
+	e := dispatch.Endpoint{Network: "unix", Address: socket, Concurrency: 64, Mux: mux}
+	if err := pool.AddWorker(1, e); err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close() //nolint:errcheck // its descriptor was duplicated
+	fd, err := descriptorOf(ln)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		t.Fatal(err)
+	}
+	err = srv.Apply(so, []server.Listener{{Address: "x", FDs: []int{fd}}}, []server.Site{{
+		Name: "x", Bindings: []server.Binding{{Address: "x", Host: "*"}},
+		Apps: []server.App{{Prefix: "/", Handler: pool.Handler(), Limits: server.Limits{Body: server.Off}}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := ln.Addr().String()
+	c := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{
+		DialContext: func(context.Context, string, string) (net.Conn, error) {
+			return net.Dial("tcp", addr)
+		}, ExpectContinueTimeout: 5 * time.Second,
+	}}
+	t.Cleanup(c.CloseIdleConnections)
+	return c, addr
+}
+
+// TestBehindFront: the same handler gives the same answers in every mode.
+func TestBehindFront(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode, func(t *testing.T) {
+			gone := make(chan error, 1)
+			c, addr := behindFront(t, mode, testHandler(gone))
+			for _, tc := range []struct {
+				desc, method, path, body string
+				status                   int
+				want                     string
+			}{
+				{"text", "GET", "/text?q=1", "", 200, "hello 127.0.0.1 q=1"},
+				{"echo", "POST", "/echo", "abc", 200, "abc"},
+				{"big echo", "POST", "/echo", strings.Repeat("y", 3<<20), 200, strings.Repeat("y", 3<<20)},
+				{"read on the loop", "POST", "/read", "four", 200, "4 bytes, <nil>"},
+				{"no body to read", "POST", "/read", "", 200, "0 bytes, <nil>"},
+				{"big answer", "GET", "/big", "", 200, strings.Repeat("x", bigBody)},
+				{"head", "HEAD", "/big", "", 200, ""},
+				{"async", "GET", "/async", "", 200, "later"},
+				{"not found", "GET", "/nothing", "", 404, ""},
+				{"panic", "GET", "/panic", "", 500, ""},
+				{"after the panic", "GET", "/text?", "", 200, "hello 127.0.0.1 "},
+			} {
+				resp, body := get(t, c, tc.method, tc.path, strings.NewReader(tc.body))
+				if resp.StatusCode != tc.status || tc.status == 200 && body != tc.want {
+					t.Errorf("%s: %d, %d bytes %.60q; want %d, %d bytes", tc.desc, resp.StatusCode, len(body),
+						body, tc.status, len(tc.want))
+				}
+				if got := resp.Header.Get("Server"); got != serverName {
+					t.Errorf("%s: Server %q; want %s", tc.desc, got, serverName)
+				}
+				if tc.method == "HEAD" && resp.ContentLength != bigBody {
+					t.Errorf("%s: Content-Length %d; want %d", tc.desc, resp.ContentLength, bigBody)
+				}
+			}
+			if _, body := get(t, c, "GET", "/file", nil); len(body) != 100_000 || body[1:4] != "ELF" {
+				t.Errorf("file: %d bytes %.4q; want 100000 of this binary", len(body), body)
+			}
+			testEvents(t, "tcp", addr, gone)
+		})
+	}
+}
