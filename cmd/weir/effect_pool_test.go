@@ -124,7 +124,7 @@ var poolRows = []keyRow{
 	{
 		key: "pools.*.timeouts.connect", base: edit{command: "testworker, -bind, short, -idle"},
 		before: never, set: edit{pool: "timeouts: {connect: 200ms}"},
-		after: "504 Timer_Worker", probe: status("/"),
+		after: "504 Timer_WorkerConnect", probe: status("/"),
 	},
 	{
 		key: "pools.*.timeouts.first_byte", before: never,

@@ -95,7 +95,7 @@ var poolKeys = []Key{
 	},
 	{
 		Path: "pools.*.timeouts.connect", Default: "5s", allow: offOK,
-		Doc: "Connecting to a worker.",
+		Doc: "Connecting to a worker; then another one, or 504 Timer_WorkerConnect.",
 	},
 	{
 		Path: "pools.*.timeouts.first_byte", Default: "60s", allow: offOK,
@@ -103,11 +103,11 @@ var poolKeys = []Key{
 	},
 	{
 		Path: "pools.*.timeouts.idle", Default: "60s", allow: offOK,
-		Doc: "Between two bytes, either way.",
+		Doc: "Between two bytes, either way; then 504 Timer_WorkerIdle.",
 	},
 	{
 		Path: "pools.*.timeouts.total", Default: "off", allow: offOK,
-		Doc: "The whole exchange with a worker.",
+		Doc: "The whole exchange with a worker; then 504 Timer_WorkerTotal.",
 	},
 	{
 		Path: "pools.*.stop_timeout", Default: "30s", allow: offOK,
