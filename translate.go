@@ -99,7 +99,7 @@ func bindings(s *config.Site) []server.Binding {
 	return out
 }
 
-// poolOptions are the options of dispatch to p. queueShare is how many fronts share its queue.
+// poolOptions are the options of dispatch to p. fronts is how many share its queue.
 func poolOptions(c *config.Config, p *config.Pool, fronts int) dispatch.Options {
 	o := dispatch.Options{
 		Name:           p.Name,
@@ -112,11 +112,31 @@ func poolOptions(c *config.Config, p *config.Pool, fronts int) dispatch.Options 
 		HideServer:     !c.ServerHeader,
 		TrustedProxies: c.TrustedProxies,
 		DistrustTrace:  !c.Trust.Trace,
+		Balance:        balanceOf(p.Balance),
 	}
 	if p.Queue.Overload == config.OverloadReset {
 		o.Overload = dispatch.Reset
 	}
 	return o
+}
+
+var balanceRules = map[config.Balance]dispatch.Rule{
+	config.BalanceLeastInFlight: dispatch.LeastInFlight,
+	config.BalanceRoundRobin:    dispatch.RoundRobin,
+	config.BalanceRandom2:       dispatch.Random2,
+	config.BalanceSticky:        dispatch.Sticky,
+}
+
+func balanceOf(b config.Balance) dispatch.Balance {
+	switch by, name := b.Hash(); by {
+	case "client":
+		return dispatch.Balance{Rule: dispatch.HashClient}
+	case "header":
+		return dispatch.Balance{Rule: dispatch.HashHeader, Name: name}
+	case "cookie":
+		return dispatch.Balance{Rule: dispatch.HashCookie, Name: name}
+	}
+	return dispatch.Balance{Rule: balanceRules[b]}
 }
 
 func queueLength(n, fronts int) int {

@@ -46,6 +46,7 @@ type helloBody struct {
 	Fronts   int      `json:"fronts"`
 	Loops    int      `json:"loops"`
 	Counters []string `json:"counters"`
+	Secret   []byte   `json:"secret"`
 }
 
 type listenerBody struct {

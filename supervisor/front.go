@@ -163,7 +163,7 @@ func (f *front) attach(conn *ControlConn, p *os.Process) bool {
 	}
 	f.queue.put(kindHello, helloBody{
 		Version: controlVersion, PID: os.Getpid(), Slot: f.slot, Fronts: len(s.fronts),
-		Loops: s.opts.loops, Counters: s.opts.counters,
+		Loops: s.opts.loops, Counters: s.opts.counters, Secret: s.secret,
 	}, int(f.counters.file.Fd()))
 	f.configure(s.current, nil)
 	if s.level != "" {

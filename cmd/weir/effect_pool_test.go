@@ -44,10 +44,6 @@ var poolRows = []keyRow{
 		probe: onlyWord("pools.p.dispatch"),
 	},
 	{
-		key: "pools.*.balance", set: edit{pool: "balance: least-in-flight"}, before: "least-in-flight",
-		after: "least-in-flight", probe: onlyWord("pools.p.balance"),
-	},
-	{
 		key: "pools.*.socket", set: edit{pool: "socket: inherit", command: "testworker, -bind, inherit"},
 		before: "false", after: "1 true", probe: body("/env?name=LISTEN_FDS"),
 	},

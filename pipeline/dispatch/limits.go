@@ -49,6 +49,12 @@ const (
 	jobsFreeMax        = 256              // of a shard's free list
 	headRoomBytes      = 512              // what a forwarded head may have beyond the client's
 
+	random2ThrowsMax = 8   // at workers, until two of them can take the request
+	hashLoadShare    = 125 // percent of the mean load that a hashed worker may have
+	secretBytes      = 32  // of the key of sticky cookies
+	cookieMACBytes   = 16
+	base36UintMax    = 13 // digits
+
 	retryAfterBusy    = "1"  // seconds, with 503: the queue moves
 	retryAfterOffline = "10" // the pool does not
 )

@@ -41,6 +41,9 @@ type Options struct {
 	HangAfter    time.Duration // 60s, Off
 	HangOnly     bool          // a hung worker is told of and left alone, and so are its requests
 
+	Balance Balance
+	Secret  []byte // signs sticky cookies; nil: one of this pool's own. Not changed by Update
+
 	ReplayRate  float64 // replays per second; 0 = 10, < 0 = none
 	ReplayShare float64 // and this share of all requests; 0 = 0.2, < 0 = none
 

@@ -20,6 +20,9 @@ type Pool struct {
 	start  time.Time
 	shards []*shard // by Loop.Index; nil where no loop has that index
 	budget budget
+	secret []byte // of sticky cookies
+
+	cookieName string
 
 	mu    sync.Mutex // orders changes of workers and options
 	set   atomic.Pointer[settings]
@@ -38,7 +41,12 @@ type Pool struct {
 // NewPool makes a pool without workers that is Available: it queues. Loops need distinct
 // Config.Index values from 0 on; they may be running or not yet. ev must not be nil.
 func NewPool(o Options, loops []*netpoll.Loop, ev Events) *Pool {
-	p := &Pool{name: o.Name, ev: ev, start: time.Now()}
+	p := &Pool{
+		name: o.Name, ev: ev, start: time.Now(), secret: o.Secret, cookieName: cookiePrefix + o.Name,
+	}
+	if len(p.secret) == 0 {
+		p.secret = newSecret()
+	}
 	p.set.Store(o.resolved())
 	p.workers.Store(new([]*worker))
 	for _, l := range loops {
@@ -56,7 +64,7 @@ func NewPool(o Options, loops []*netpoll.Loop, ev Events) *Pool {
 // Name is the pool's name.
 func (p *Pool) Name() string { return p.name }
 
-// Update replaces the options; the name stays. Requests under way keep those they began with.
+// Update replaces the options; name and secret stay. Requests under way keep those they began with.
 func (p *Pool) Update(o Options) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -107,6 +115,7 @@ func (p *Pool) AddWorker(n uint64, e Endpoint) error {
 	}
 	w := &worker{pool: p, n: n, address: a.String(), slots: int32(e.Concurrency)}
 	w.free.Store(w.slots)
+	w.cookie = []byte(p.cookie(n))
 	if w.slow = int64(e.SlowStart); w.slow > 0 {
 		w.slowFrom.Store(p.clock() + 1) // not 0, which is none
 	}
@@ -271,6 +280,9 @@ func (r *route) serve(c *pipeline.Context) {
 	}
 	if j.refuseForm() {
 		return
+	}
+	if set.Balance.Rule >= HashClient {
+		j.makeWish()
 	}
 	c.Hold(j)
 	s.enter(j)

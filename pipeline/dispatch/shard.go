@@ -22,7 +22,8 @@ type shard struct {
 	waiting jobList
 	free    *job // released ones, linked by next
 	frees   int
-	rotate  int // where pick begins, so that ties rotate
+	rotate  int    // where choose begins, so that ties rotate
+	seed    uint64 // of random
 	serving bool
 	again   bool          // serve was called within serve
 	stopped bool          // the loop ends: nothing is begun
@@ -55,7 +56,7 @@ type counts struct {
 func bump(c *atomic.Uint64) { c.Store(c.Load() + 1) }
 
 func newShard(p *Pool, l *netpoll.Loop, index int) *shard {
-	s := &shard{pool: p, loop: l, index: index, rotate: index}
+	s := &shard{pool: p, loop: l, index: index, rotate: index, seed: mix(uint64(index) + 1)}
 	s.retry.Owner = s
 	s.head.Store(noTicket)
 	s.onDrained = s.resumeDrained
@@ -83,7 +84,7 @@ func (s *shard) enter(j *job) {
 	bump(&s.requests)
 	p := s.pool
 	if p.waiters.Load() == 0 {
-		if l, u := s.pick(); l != nil {
+		if l, u := s.pick(j); l != nil {
 			s.launch(j, l, u)
 			return
 		}
@@ -107,7 +108,7 @@ func (s *shard) enter(j *job) {
 // requests, and its socket may take connections to the end: without another one the request waits a
 // little, in nobody's way, until it is known whether w has gone.
 func (s *shard) retryElsewhere(j *job, w *worker) {
-	if l, u := s.pickBut(w); l != nil {
+	if l, u := s.pickBut(j, w); l != nil {
 		s.launch(j, l, u)
 		return
 	}
@@ -126,7 +127,7 @@ func (s *shard) reenter(j *job) {
 		j.unavailable(a)
 		return
 	}
-	if l, u := s.pick(); l != nil {
+	if l, u := s.pick(j); l != nil {
 		s.launch(j, l, u)
 		return
 	}
@@ -190,33 +191,32 @@ func (s *shard) serveOne() bool {
 		}
 		return false
 	}
-	l, u := s.pick()
+	j := s.waiting.first
+	l, u := s.pick(j)
 	if l == nil {
 		s.ask()
 		s.armRetry()
 		return false
 	}
-	j := s.waiting.first
 	s.leave(j)
 	s.launch(j, l, u)
 	return true
 }
 
-// pick takes a slot of the usable worker with the fewest requests in flight: with an idle
-// connection of this loop, or without one (u is nil) for a new connection. l is nil when there is
-// none.
+// pick takes a slot for j of a worker that choose gives: with an idle connection of this loop, or
+// without one (u is nil) for a new connection. l is nil when there is none.
 //
 // Hot path: once per request. No allocation: TestProxyAllocs.
-func (s *shard) pick() (l *lane, u *upstream) { return s.pickBut(nil) }
+func (s *shard) pick(j *job) (l *lane, u *upstream) { return s.pickBut(j, nil) }
 
 // pickBut is pick of any worker but one.
-func (s *shard) pickBut(not *worker) (l *lane, u *upstream) {
+func (s *shard) pickBut(j *job, not *worker) (l *lane, u *upstream) {
 	if s.stopped {
 		return nil, nil
 	}
 	workers := *s.pool.workers.Load()
 	for range len(workers) {
-		best := s.leastLoaded(workers, not)
+		best := s.choose(j, workers, not)
 		if best == nil {
 			return nil, nil
 		}
@@ -225,40 +225,6 @@ func (s *shard) pickBut(not *worker) (l *lane, u *upstream) {
 		}
 	}
 	return nil, nil // other loops were faster; they see to us when they are done
-}
-
-// leastLoaded is the usable worker with the fewest requests. One that starts slowly counts as if it
-// had those of a full one, and gets more than its share only when no other has a slot.
-func (s *shard) leastLoaded(workers []*worker, not *worker) (best *lane) {
-	var fresh *lane
-	i, load := s.rotate, 0
-	for range workers {
-		if i++; i >= len(workers) {
-			i = 0
-		}
-		w := workers[i]
-		l := &w.lanes[s.index]
-		if w == not || l.idle == nil && w.free.Load() <= 0 || !w.usable() {
-			continue
-		}
-		n := w.inFlight()
-		if w.slowFrom.Load() != 0 {
-			if share := w.share(); n < share {
-				n = n * int(w.slots) / share
-			} else {
-				fresh = l
-				continue
-			}
-		}
-		if best == nil || n < load {
-			best, load = l, n
-			s.rotate = i
-		}
-	}
-	if best == nil {
-		return fresh
-	}
-	return best
 }
 
 // closeIdle gives up a connection for another loop's waiter.

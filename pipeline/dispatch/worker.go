@@ -27,6 +27,7 @@ type worker struct {
 	slots   int32
 	lanes   []lane // by shard
 	slow    int64  // ns from slowFrom to the full share of requests
+	cookie  []byte // that names it; see sticky.go
 
 	_    cacheLine
 	free atomic.Int32 // slots that no connection, open or being opened, has
@@ -58,6 +59,9 @@ func (w *worker) usable() bool {
 	until := w.refused.Load()
 	return until == 0 || w.pool.clock() >= until
 }
+
+// inRotation says whether requests are meant to come to the worker.
+func (w *worker) inRotation() bool { return workerState(w.state.Load()) == workerReady }
 
 // take takes a slot.
 //

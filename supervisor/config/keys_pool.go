@@ -48,10 +48,6 @@ var poolKeys = []Key{
 		Doc: "Requests a worker holds at once, over all loops; 1 for single-threaded programs.",
 	},
 	{
-		Path: "pools.*.balance", Default: "least-in-flight", Values: []string{"least-in-flight"},
-		Doc: "How a worker with a free slot is chosen.",
-	},
-	{
 		Path: "pools.*.queue.length", Default: "1000", min: 1, max: queueMax,
 		Doc: "Requests that may wait for a slot.",
 	},

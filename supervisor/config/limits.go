@@ -11,7 +11,8 @@ const (
 	unixPathMax     = 107     // bytes of a Unix socket's path (sun_path without its NUL)
 	hostBytesMax    = 253
 	labelBytesMax   = 63
-	suggestRunesMax = 64 // longer words get no "did you mean"
+	tokenBytesMax   = 256 // of a field's or cookie's name
+	suggestRunesMax = 64  // longer words get no "did you mean"
 
 	loopsMax       = 1024
 	frontsMax      = 64

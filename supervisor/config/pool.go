@@ -60,14 +60,6 @@ const (
 	StartManual Start = "manual" // by "weir start POOL"; until then 503 AppShutdown
 )
 
-// Balance is how a worker is chosen among those with a free slot.
-type Balance string
-
-// Balancing rules.
-const (
-	BalanceLeastInFlight Balance = "least-in-flight"
-)
-
 // Queue bounds the requests that wait for a slot.
 type Queue struct {
 	Length   int      `json:"length"`
