@@ -193,6 +193,10 @@ func (e workerEvents) Refused(pool string, n uint64, err string) {
 	e.to.WorkerRefused(supervisor.WorkerRef{Pool: pool, N: n}, err)
 }
 
+func (e workerEvents) Circuit(pool string, n uint64, why string) {
+	e.to.WorkerCircuit(supervisor.WorkerRef{Pool: pool, N: n}, why)
+}
+
 func (e workerEvents) Served(pool string, n uint64) {
 	e.to.WorkerServed(supervisor.WorkerRef{Pool: pool, N: n})
 }

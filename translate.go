@@ -113,6 +113,12 @@ func poolOptions(c *config.Config, p *config.Pool, fronts int) dispatch.Options 
 		TrustedProxies: c.TrustedProxies,
 		DistrustTrace:  !c.Trust.Trace,
 		Balance:        balanceOf(p.Balance),
+		ReplayRate:     float64(p.Retry.Rate),
+		ReplayShare:    float64(p.Retry.Share) / 100,
+		ReplayMax:      int(p.Retry.Max),
+		Circuit: dispatch.Circuit{
+			Failures: int(p.Circuit.Failures), Open: p.Circuit.Open.Std(),
+		},
 	}
 	if p.Queue.Overload == config.OverloadReset {
 		o.Overload = dispatch.Reset

@@ -271,6 +271,8 @@ func (f *front) handle(m *Message) error {
 		return decoded(m, func(b *eventBody) { f.set.events.WorkerHung(b.Worker, b.Text) })
 	case kindRefused:
 		return decoded(m, func(b *eventBody) { f.set.events.WorkerRefused(b.Worker, b.Text) })
+	case kindCircuit:
+		return decoded(m, func(b *eventBody) { f.set.events.WorkerCircuit(b.Worker, b.Text) })
 	case kindServed:
 		return decoded(m, func(b *eventBody) { f.set.events.WorkerServed(b.Worker) })
 	case kindSynced:

@@ -262,6 +262,10 @@ func (s *sessionEvents) WorkerRefused(w WorkerRef, err string) {
 	s.queue.put(kindRefused, eventBody{w, err})
 }
 
+func (s *sessionEvents) WorkerCircuit(w WorkerRef, why string) {
+	s.queue.put(kindCircuit, eventBody{w, why})
+}
+
 func (s *sessionEvents) WorkerServed(w WorkerRef) { s.queue.put(kindServed, eventBody{Worker: w}) }
 
 func (s *sessionEvents) PoolWaits(pool string) { s.queue.put(kindWaits, textBody{pool}) }

@@ -5,6 +5,8 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -42,6 +44,72 @@ var balanceRows = []keyRow{
 		set:    edit{pool: "workers: 3, balance: sticky"},
 		before: "no cookie", after: "kept", probe: sticks,
 	},
+	{
+		key: "pools.*.retry.max", set: edit{pool: "retry: {max: 1}"}, before: "3", after: "2",
+		probe: attempts,
+	},
+	{
+		key: "pools.*.retry.rate", base: edit{pool: "retry: {share: off}"},
+		set: edit{pool: "retry: {share: off, rate: off}"}, before: "3", after: "1", probe: attempts,
+	},
+	{
+		key: "pools.*.retry.share", base: edit{pool: "retry: {rate: off, share: 100%}"},
+		set: edit{pool: "retry: {rate: off, share: off}"}, before: "3", after: "1", probe: attempts,
+	},
+	{
+		key: "pools.*.circuit.failures", base: edit{pool: "workers: 2"},
+		set: edit{pool: "workers: 2, circuit: {failures: 2}"}, before: "5", after: "2",
+		probe: failing502(60, 60),
+	},
+	{
+		key: "pools.*.circuit.open", base: edit{pool: "workers: 2, circuit: {failures: 1}"},
+		set:    edit{pool: "workers: 2, circuit: {failures: 1, open: 20ms}"},
+		before: "1", after: "3", probe: failing502(300, 3),
+	},
+}
+
+// attempts is how often a request is sent that its worker never answers.
+func attempts(b *bed) string {
+	workers("p", 1)(b)
+	for range 4 { // for retry.share
+		b.get("/")
+	}
+	n := func() int {
+		n, err := strconv.Atoi(body("/aborted")(b))
+		if err != nil {
+			b.instance.t.Fatalf("/aborted: %v", err)
+		}
+		return n
+	}
+	before := n()
+	b.get("/abort")
+	return strconv.Itoa(n() - before)
+}
+
+// failing502 is how many of count requests fail, at most enough, while one of the two workers of pool
+// p answers none.
+func failing502(count, enough int) probe {
+	return func(b *bed) string {
+		workers("p", 2)(b)
+		if code, _, stderr := b.weir("recycle", "p"); code != 0 { // circuits begin anew
+			b.instance.t.Fatalf("weir recycle p: %s", stderr)
+		}
+		url := fmt.Sprintf("%s/abort?pid=%d", b.url, any1(b.settled("p", 2)))
+		at, failed := b.stderr.count(), 0
+		for range count {
+			if b.do(http.MethodPost, url, "").status == http.StatusBadGateway {
+				failed++
+			}
+			if failed == enough {
+				break
+			}
+		}
+		told := regexp.MustCompile(`msg="worker circuit" pool=p worker=p/\d+ pid=\d+ from=closed to=open`)
+		if _, ok := b.stderr.await(at, told); !ok {
+			return "not logged"
+		}
+		return strconv.Itoa(failed)
+	}
 }
 
 // pidsOf is the workers that answer count requests over one connection.

@@ -136,11 +136,26 @@ func workerMux(text string) *http.ServeMux {
 	m.HandleFunc("/trailers", echoTrailers)
 	m.HandleFunc("/hold", hold)
 	m.HandleFunc("/trickle", trickle)
+	m.HandleFunc("/abort", abort)
+	m.HandleFunc("/aborted", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, aborted.Load())
+	})
 	m.HandleFunc("/print", func(w http.ResponseWriter, r *http.Request) {
 		n, _ := strconv.Atoi(r.FormValue("lines"))
 		fmt.Print(strings.Repeat(r.FormValue("text")+"\n", n))
 	})
 	return m
+}
+
+// aborted is how many requests /abort has ended.
+var aborted atomic.Int32
+
+// abort ends the connection without an answer, where pid names this process or nobody.
+func abort(_ http.ResponseWriter, r *http.Request) {
+	if pid := r.FormValue("pid"); pid == "" || pid == strconv.Itoa(os.Getpid()) {
+		aborted.Add(1)
+		panic(http.ErrAbortHandler)
+	}
 }
 
 // hold begins its answer and ends it when the client leaves.

@@ -17,13 +17,17 @@ const (
 	hangDefault         = 60 * time.Second
 	replayRateDefault   = 10  // replays per second, and beside them
 	replayShareDefault  = 0.2 // this share of the requests
+	replaysDefault      = 2   // of a request of which the worker took a byte
+
+	circuitFailuresDefault = 5
+	circuitOpenDefault     = 5 * time.Second
 )
 
 // Maxima of this package.
 const (
 	concurrencyMax = 1 << 20 // slots of one worker
 
-	replaysMax     = 2                     // of a request of which the worker took a byte
+	replaysMax     = 10                    // of a request of which the worker took a byte
 	replayWait     = 20 * time.Millisecond // before one on the worker that lost it, for want of another
 	triesMax       = 10                    // connections a request is given that end before a byte is taken
 	replayBurstMax = 1000                  // replays that may be saved up
@@ -48,6 +52,9 @@ const (
 	reportPathBytesMax = 200              // of each one's path
 	jobsFreeMax        = 256              // of a shard's free list
 	headRoomBytes      = 512              // what a forwarded head may have beyond the client's
+
+	circuitOpenMax   = 5 * time.Minute // unless Circuit.Open is longer
+	circuitDoublings = 10
 
 	random2ThrowsMax = 8   // at workers, until two of them can take the request
 	hashLoadShare    = 125 // percent of the mean load that a hashed worker may have

@@ -110,6 +110,7 @@ func (p *Pool) AddWorker(n uint64, e Endpoint) error {
 		if !w.revive() {
 			return fmt.Errorf("dispatch: worker %s/%d: added twice", p.name, n)
 		}
+		w.circuit.close()
 		p.kick()
 		return nil
 	}
@@ -139,6 +140,7 @@ func (p *Pool) DrainWorker(n uint64) {
 	drains := w != nil && (w.state.CompareAndSwap(uint32(workerReady), uint32(workerDraining)) ||
 		w.state.CompareAndSwap(uint32(workerHung), uint32(workerDraining)))
 	p.mu.Unlock()
+	p.keepOne()
 	switch {
 	case w == nil:
 		p.first().loop.Post(func() { p.ev.Drained(p.name, n) })
@@ -163,6 +165,7 @@ func (p *Pool) RemoveWorker(n uint64) {
 	workers = slices.DeleteFunc(workers, func(x *worker) bool { return x == w })
 	p.workers.Store(&workers)
 	p.mu.Unlock()
+	p.keepOne()
 	p.demanded.Store(false)
 	p.each(func(s *shard) { w.lanes[s.index].gone() })
 }
@@ -195,6 +198,7 @@ func (p *Pool) hung(w *worker, detail string) bool {
 	if !w.state.CompareAndSwap(uint32(workerReady), uint32(workerHung)) {
 		return false
 	}
+	p.keepOne()
 	r := &hangReport{worker: w, detail: detail}
 	for _, s := range p.shards {
 		if s != nil {

@@ -220,11 +220,19 @@ func (s *shard) pickBut(j *job, not *worker) (l *lane, u *upstream) {
 		if best == nil {
 			return nil, nil
 		}
-		if u = best.pop(); u != nil || best.w.take() {
+		if u = best.pop(); u == nil && !best.w.take() {
+			continue // other loops were faster; they see to us when they are done
+		}
+		if best.w.admit(j.set) {
 			return best, u
 		}
+		if u != nil {
+			best.push(u)
+		} else {
+			best.w.giveBack()
+		}
 	}
-	return nil, nil // other loops were faster; they see to us when they are done
+	return nil, nil
 }
 
 // closeIdle gives up a connection for another loop's waiter.
@@ -237,11 +245,11 @@ func (s *shard) closeIdle() bool {
 	return false
 }
 
-// armRetry has serve run when a worker that refused may be tried again.
+// armRetry has serve run when a worker that refused, or was ejected, may be tried again.
 func (s *shard) armRetry() {
 	now, first := s.pool.clock(), int64(math.MaxInt64)
 	for _, w := range *s.pool.workers.Load() {
-		until := w.refused.Load()
+		until := max(w.refused.Load(), w.circuit.until.Load())
 		if until > now && workerState(w.state.Load()) == workerReady {
 			first = min(first, until)
 		}

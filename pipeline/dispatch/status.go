@@ -28,6 +28,8 @@ type WorkerStatus struct {
 	InFlight    int
 	Connections int    // open or being opened
 	Completed   uint32 // modulo 2^32
+	Circuit     string // closed, open, half-open
+	Ejected     uint64 // times that its circuit opened
 	Errors      uint64 // answers of 500 and above, and exchanges that broke
 }
 
@@ -57,6 +59,7 @@ func (p *Pool) Snapshot() Status {
 			N: w.n, Address: w.address, State: workerStateNames[w.state.Load()],
 			Slots: int(w.slots), InFlight: w.inFlight(),
 			Connections: int(w.slots - w.free.Load()), Completed: w.done(), Errors: w.errors(),
+			Circuit: w.circuit.name(p), Ejected: w.circuit.ejected.Load(),
 		})
 	}
 	return st

@@ -40,6 +40,7 @@ type worker struct {
 	slowFrom atomic.Int64 // pool time at which it was added; 0: it has its full share
 	served   atomic.Bool
 	drained  atomic.Bool // Events.Drained was called
+	circuit  circuit
 	_        cacheLine
 }
 
@@ -54,6 +55,9 @@ func (w *worker) done() uint32 { return uint32(w.load.Load() >> 32) }
 // usable says whether the worker may be given a request now.
 func (w *worker) usable() bool {
 	if workerState(w.state.Load()) != workerReady {
+		return false
+	}
+	if w.circuit.open(w.pool) {
 		return false
 	}
 	until := w.refused.Load()
@@ -127,6 +131,9 @@ func (w *worker) maybeDrained() {
 // completed counts a request that the worker answered.
 func (w *worker) completed() {
 	w.load.Add(loadDone - 1)
+	if w.circuit.failures.Load() != 0 || w.circuit.trial.Load() {
+		w.recovered()
+	}
 	if !w.served.Load() && w.served.CompareAndSwap(false, true) {
 		w.pool.ev.Served(w.pool.name, w.n)
 	}

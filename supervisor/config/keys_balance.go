@@ -7,4 +7,25 @@ var balanceKeys = []Key{
 		Doc: "How a worker with a free slot is chosen. hash: requests with the same key go to the same " +
 			"worker unless it has over 1.25 times the mean; sticky: a signed cookie names the worker.",
 	},
+	{
+		Path: "pools.*.retry.rate", Default: "10/s", allow: offOK, min: 1, max: retryRateMax,
+		Doc: "Requests sent once more after a worker took a byte of them, where that is safe.",
+	},
+	{
+		Path: "pools.*.retry.share", Default: "20%", allow: offOK, min: 1, max: 100,
+		Doc: "As many more as this share of the pool's requests.",
+	},
+	{
+		Path: "pools.*.retry.max", Default: "2", allow: offOK, min: 1, max: retriesMax,
+		Doc: "How often one request is; those of which no byte was taken do not count.",
+	},
+	{
+		Path: "pools.*.circuit.failures", Default: "5", allow: offOK, min: 1, max: failuresMax,
+		Doc: "A worker that fails so often in a row (refuses, ends before an answer, speaks no HTTP) gets " +
+			"no requests for circuit.open, unless it is the last.",
+	},
+	{
+		Path: "pools.*.circuit.open", Default: "5s",
+		Doc: "Until a failing worker is tried with one request; doubles while that fails, to 5m.",
+	},
 }

@@ -22,6 +22,9 @@ const (
 	backlogMax     = 65_535
 	connectionsMax = 100_000_000
 	fieldsMax      = 10_000
+	retryRateMax   = 1_000_000 // per second
+	retriesMax     = 10        // of one request
+	failuresMax    = 1000      // in a row, of circuit
 	blockingMax    = 1_000_000
 	headBytesMin   = 256
 	headBytesMax   = 1 << 20

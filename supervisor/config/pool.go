@@ -12,6 +12,8 @@ type Pool struct {
 	Workers     Count            `json:"workers"`     // >= 1
 	Concurrency int              `json:"concurrency"` // slots per worker, over all fronts and loops
 	Balance     Balance          `json:"balance"`
+	Retry       Retry            `json:"retry"`
+	Circuit     Circuit          `json:"circuit"`
 	Queue       Queue            `json:"queue"`
 	Ready       Ready            `json:"ready"`
 	Hang        Hang             `json:"hang"`

@@ -48,6 +48,10 @@ func parseScalar(k *Key, s string, v reflect.Value) *unitError {
 		return parseInt(k, s, t)
 	case *Balance:
 		return assign(t, s, parseBalance)
+	case *Frequency:
+		return special(k, s, t, ParseFrequency, int64(FrequencyOff))
+	case *Share:
+		return special(k, s, t, ParseShare, int64(ShareOff))
 	case *Mode:
 		return assign(t, s, ParseMode)
 	case *Count:
