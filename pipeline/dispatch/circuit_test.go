@@ -87,7 +87,9 @@ func TestCircuit(t *testing.T) {
 
 // TestCircuitTrial: while a circuit is half open, one request at a time goes to the worker.
 func TestCircuitTrial(t *testing.T) {
-	f := startFront(t, 2, Options{Circuit: Circuit{Failures: 1, Open: 300 * ms}})
+	f := startFront(t, 2, Options{
+		Balance: Balance{Rule: RoundRobin}, Circuit: Circuit{Failures: 1, Open: 300 * ms},
+	})
 	a, release := held(t)
 	b := startWorker(t, serveHello)
 	f.add(1, a, 8)
@@ -97,11 +99,11 @@ func TestCircuitTrial(t *testing.T) {
 	<-f.told.circuit
 	f.eventually("half open", func() bool { return f.circuitOf(0) == "half-open" })
 	trial := f.dial()
-	for w.inFlight() == 0 {
+	for i := 1; w.inFlight() == 0; i++ {
 		trial.get("/trial")
 		f.eventually("taken, or answered by the other", func() bool {
 			s := f.Snapshot().Workers
-			return s[0].InFlight+int(s[1].Completed) > 0
+			return s[0].InFlight+int(s[1].Completed) == i
 		})
 		if w.inFlight() == 0 {
 			trial.want("by the other", 200, "")
