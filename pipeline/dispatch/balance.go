@@ -28,8 +28,9 @@ type Balance struct {
 	Name string // of the field or cookie that is hashed
 }
 
-// wish is which worker a request asks for by what it carries.
+// wish is which worker a request asks for by what it carries, and how soon by its route.
 type wish struct {
+	class  Priority
 	key    uint64
 	keyed  bool   // key is valid
 	worker uint64 // of a sticky cookie that is ours; valid when sticks

@@ -255,7 +255,7 @@ func (j *job) queueTimeout(now int64) {
 		return
 	}
 	bump(&j.s.queueTimeout)
-	j.fail(503, pipeline.QueueTimeout, retryAfterBusy)
+	j.fail(503, pipeline.QueueTimeout, j.s.pool.retryAfter())
 }
 
 var errConnectTimeout = errors.New("dispatch: connect: timed out")

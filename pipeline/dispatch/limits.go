@@ -56,14 +56,21 @@ const (
 	circuitOpenMax   = 5 * time.Minute // unless Circuit.Open is longer
 	circuitDoublings = 10
 
+	normalEvery   = 8                      // of so many slots one is not of the highest class
+	lowEvery      = 64                     // and of so many one of the lowest
+	drainWaitMin  = 100 * time.Millisecond // before the queue's rate is known
+	drainWindow   = 2 * time.Second        // over which it is measured
+	retryAfterMin = 1                      // seconds
+	retryAfterMax = 60
+
 	random2ThrowsMax = 8   // at workers, until two of them can take the request
 	hashLoadShare    = 125 // percent of the mean load that a hashed worker may have
 	secretBytes      = 32  // of the key of sticky cookies
 	cookieMACBytes   = 16
 	base36UintMax    = 13 // digits
 
-	retryAfterBusy    = "1"  // seconds, with 503: the queue moves
-	retryAfterOffline = "10" // the pool does not
+	retryAfterBusy    = "1"  // seconds, with 504: a backlog is full
+	retryAfterOffline = "10" // with 503: the pool takes no requests
 )
 
 // responseLimits bound a worker's response head.

@@ -37,6 +37,7 @@ type Options struct {
 	QueueTimeout time.Duration // 30s, Off: 503 Timer_AppPool when it has passed
 	ReadyTimeout time.Duration // 90s: takes its place while no worker is ready, if longer
 	Overload     Overload
+	Policy       Policy
 	Timeouts     Timeouts
 	HangAfter    time.Duration // 60s, Off
 	HangOnly     bool          // a hung worker is told of and left alone, and so are its requests

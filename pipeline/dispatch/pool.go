@@ -20,6 +20,7 @@ type Pool struct {
 	start  time.Time
 	shards []*shard // by Loop.Index; nil where no loop has that index
 	budget budget
+	drain  drain
 	secret []byte // of sticky cookies
 
 	cookieName string
@@ -35,6 +36,7 @@ type Pool struct {
 	waiters atomic.Int64 // over all loops
 	_       cacheLine
 	tickets atomic.Uint64 // given to waiters, in order
+	grants  atomic.Uint64 // slots given to waiters
 	_       cacheLine
 }
 
@@ -242,16 +244,23 @@ func (p *Pool) kick() {
 func (p *Pool) Handler() pipeline.Handler { return p.Route(Timeouts{}) }
 
 // Route is Handler with time-outs of a route; those that are zero are the pool's.
-func (p *Pool) Route(t Timeouts) pipeline.Handler {
-	r := &route{pool: p, own: t}
+func (p *Pool) Route(t Timeouts) pipeline.Handler { return p.RouteAt(Normal, t) }
+
+// RouteAt is Route with a place in the queue.
+func (p *Pool) RouteAt(class Priority, t Timeouts) pipeline.Handler {
+	if class >= priorities {
+		panic("dispatch: unknown priority")
+	}
+	r := &route{pool: p, own: t, class: class}
 	return r.serve
 }
 
 // route is the way from one app to a pool.
 type route struct {
-	pool *Pool
-	own  Timeouts
-	last atomic.Pointer[routeTimeouts]
+	pool  *Pool
+	own   Timeouts
+	class Priority
+	last  atomic.Pointer[routeTimeouts]
 }
 
 // routeTimeouts are a route's time-outs resolved against one version of the pool's options.
@@ -278,6 +287,7 @@ func (r *route) serve(c *pipeline.Context) {
 	set := r.pool.set.Load()
 	j := s.acquire()
 	j.begin(c, x, set, r.timeouts(set))
+	j.wish.class = r.class
 	if a := Availability(r.pool.avail.Load()); a != Available {
 		j.unavailable(a)
 		return

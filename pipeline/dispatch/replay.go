@@ -100,7 +100,7 @@ func (j *job) stop() {
 // overload answers a request that the queue has no room for.
 func (j *job) overload() {
 	if j.set.Overload != Reset {
-		j.fail(503, pipeline.QueueFull, retryAfterBusy)
+		j.fail(503, pipeline.QueueFull, j.s.pool.retryAfter())
 		return
 	}
 	c, x := j.c, j.x

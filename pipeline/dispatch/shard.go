@@ -10,16 +10,13 @@ import (
 	"weir/protocol/http1"
 )
 
-// noTicket is the published ticket of a shard without waiters.
-const noTicket = math.MaxUint64
-
 // shard is the part of a pool that one loop owns.
 type shard struct {
 	pool  *Pool
 	loop  *netpoll.Loop
 	index int
 
-	waiting jobList
+	waiting [priorities]jobList
 	free    *job // released ones, linked by next
 	frees   int
 	rotate  int    // where choose begins, so that ties rotate
@@ -36,11 +33,9 @@ type shard struct {
 	resp   http1.Response  // scratch of one OnData
 	fields pipeline.Fields // of an informational response
 
-	_ cacheLine
-	// head is the ticket of the oldest waiter and since its pool time, for other loops.
-	head  atomic.Uint64
-	since atomic.Int64
-	woken atomic.Bool // onWake is posted
+	_     cacheLine
+	ends  [priorities]ends // of waiting, for other loops
+	woken atomic.Bool      // onWake is posted
 	_     cacheLine
 	counts
 	_ cacheLine
@@ -50,6 +45,7 @@ type shard struct {
 type counts struct {
 	requests, replays, refused, queued atomic.Uint64
 	queueFull, queueTimeout, timeouts  atomic.Uint64
+	granted                            atomic.Uint64 // slots to waiters
 }
 
 // bump adds one to a counter that only this loop writes: no locked instruction.
@@ -58,7 +54,9 @@ func bump(c *atomic.Uint64) { c.Store(c.Load() + 1) }
 func newShard(p *Pool, l *netpoll.Loop, index int) *shard {
 	s := &shard{pool: p, loop: l, index: index, rotate: index, seed: mix(uint64(index) + 1)}
 	s.retry.Owner = s
-	s.head.Store(noTicket)
+	for i := range s.ends {
+		s.ends[i].oldest.Store(noTicket)
+	}
 	s.onDrained = s.resumeDrained
 	s.onWake = func() {
 		s.woken.Store(false) // before serve looks: what comes later posts again
@@ -89,7 +87,11 @@ func (s *shard) enter(j *job) {
 			return
 		}
 	}
-	if p.waiters.Add(1) > int64(j.set.QueueLength) {
+	n := p.waiters.Add(1)
+	if n == 1 {
+		p.drain.begin(p)
+	}
+	if n > int64(j.set.QueueLength) && !s.displace(j) {
 		p.waiters.Add(-1)
 		bump(&s.queueFull)
 		j.overload()
@@ -98,8 +100,7 @@ func (s *shard) enter(j *job) {
 	bump(&s.queued)
 	j.ticket = p.tickets.Add(1)
 	j.wait(j.set.QueueTimeout)
-	s.waiting.pushBack(j)
-	s.publish()
+	s.queue(j)
 	p.demand()
 	s.serve()
 }
@@ -132,34 +133,14 @@ func (s *shard) reenter(j *job) {
 		return
 	}
 	p.waiters.Add(1) // it was accepted once: the bound does not count again
-	j.ticket = min(p.tickets.Load(), s.head.Load())
+	j.ticket = min(p.tickets.Load(), s.ends[j.wish.class].oldest.Load())
 	j.wait(j.set.QueueTimeout)
-	s.waiting.pushFront(j)
-	s.publish()
+	s.queueFirst(j)
 	p.demand()
 }
 
-// leave takes a waiter out of the queue.
-func (s *shard) leave(j *job) {
-	s.waiting.remove(j)
-	s.pool.waiters.Add(-1)
-	s.publish()
-}
-
-// publish tells other loops how long this one's oldest waiter has waited.
-func (s *shard) publish() {
-	j := s.waiting.first
-	switch {
-	case j == nil:
-		s.head.Store(noTicket)
-	case s.head.Load() != j.ticket:
-		s.since.Store(j.waitSince)
-		s.head.Store(j.ticket)
-	}
-}
-
-// serve gives slots to waiters in the order of their tickets: this loop's own while its oldest is
-// the oldest of all, then it wakes the loop whose turn it is.
+// serve gives slots to waiters in the order that Pool.turn says: this loop's own as long as it is
+// theirs, then it wakes the loop whose turn it is.
 func (s *shard) serve() {
 	if s.serving {
 		s.again = true
@@ -181,17 +162,20 @@ func (s *shard) serveOne() bool {
 	if s.pool.waiters.Load() == 0 {
 		return false
 	}
-	oldest := s.pool.oldest()
+	turn := s.pool.turn()
 	switch {
-	case oldest == nil: // being published: its loop looks for slots itself
+	case turn.s == nil: // being published: its loop looks for slots itself
 		return false
-	case oldest != s:
+	case turn.s != s:
 		if s.pool.anyFree() || s.closeIdle() {
-			oldest.wake()
+			turn.s.wake()
 		}
 		return false
 	}
-	j := s.waiting.first
+	j := s.waiting[turn.class].first
+	if turn.newest {
+		j = s.waiting[turn.class].last
+	}
 	l, u := s.pick(j)
 	if l == nil {
 		s.ask()
@@ -199,6 +183,8 @@ func (s *shard) serveOne() bool {
 		return false
 	}
 	s.leave(j)
+	bump(&s.granted)
+	s.pool.grants.Add(1)
 	s.launch(j, l, u)
 	return true
 }
@@ -312,51 +298,13 @@ func (s *shard) release(j *job) {
 
 // rejectWaiters answers everybody in this loop's queue: the pool is not available any more.
 func (s *shard) rejectWaiters() {
-	for s.waiting.first != nil && Availability(s.pool.avail.Load()) != Available {
-		j := s.waiting.first
-		s.leave(j)
-		j.unavailable(Availability(s.pool.avail.Load()))
+	for i := range s.waiting {
+		for s.waiting[i].first != nil && Availability(s.pool.avail.Load()) != Available {
+			j := s.waiting[i].first
+			s.leave(j)
+			j.unavailable(Availability(s.pool.avail.Load()))
+		}
 	}
-}
-
-// jobList is a queue of waiters, linked by next and prev.
-type jobList struct{ first, last *job }
-
-func (q *jobList) pushBack(j *job) {
-	j.next, j.prev = nil, q.last
-	if q.last == nil {
-		q.first = j
-	} else {
-		q.last.next = j
-	}
-	q.last = j
-	j.queued = true
-}
-
-func (q *jobList) pushFront(j *job) {
-	j.next, j.prev = q.first, nil
-	if q.first == nil {
-		q.last = j
-	} else {
-		q.first.prev = j
-	}
-	q.first = j
-	j.queued = true
-}
-
-func (q *jobList) remove(j *job) {
-	if j.prev == nil {
-		q.first = j.next
-	} else {
-		j.prev.next = j.next
-	}
-	if j.next == nil {
-		q.last = j.prev
-	} else {
-		j.next.prev = j.prev
-	}
-	j.next, j.prev = nil, nil
-	j.queued = false
 }
 
 // demand tells, once, that requests wait and no worker is in rotation.
@@ -368,20 +316,6 @@ func (p *Pool) demand() {
 
 // clock is the pool's time in ns: one for all loops, whose own clocks begin when they do.
 func (p *Pool) clock() int64 { return int64(time.Since(p.start)) }
-
-// oldest is the shard whose oldest waiter has waited longest; nil when nobody waits.
-func (p *Pool) oldest() (oldest *shard) {
-	best := uint64(noTicket)
-	for _, s := range p.shards {
-		if s == nil {
-			continue
-		}
-		if t := s.head.Load(); t < best {
-			best, oldest = t, s
-		}
-	}
-	return oldest
-}
 
 // anyFree says whether a usable worker has a slot that no connection holds.
 func (p *Pool) anyFree() bool {

@@ -51,8 +51,8 @@ func (p *Pool) Snapshot() Status {
 		st.Refused += c.refused.Load()
 		st.Replays += c.replays.Load()
 	}
-	if s := p.oldest(); s != nil {
-		st.OldestAge = max(time.Duration(p.clock()-s.since.Load()), 0)
+	if since, ok := p.waitingSince(); ok {
+		st.OldestAge = max(time.Duration(p.clock()-since), 0)
 	}
 	for _, w := range *p.workers.Load() {
 		st.Workers = append(st.Workers, WorkerStatus{
