@@ -81,7 +81,7 @@ func (r *routeSet) next(c *config.Config, fronts int) (*routing, error) {
 func (r *routeSet) handler(n *routing, a *config.App) (pipeline.Handler, error) {
 	switch a.Kind() {
 	case config.AppPool:
-		return n.pools[a.Pool].Route(dispatchTimeouts(a.Timeouts)), nil
+		return n.pools[a.Pool].RouteAt(priorities[a.Priority], dispatchTimeouts(a.Timeouts)), nil
 	case config.AppStatic:
 		return r.static(a.Static.Root)
 	case config.AppRespond:

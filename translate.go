@@ -120,6 +120,9 @@ func poolOptions(c *config.Config, p *config.Pool, fronts int) dispatch.Options 
 			Failures: int(p.Circuit.Failures), Open: p.Circuit.Open.Std(),
 		},
 	}
+	if p.Queue.Policy == config.PolicyLIFO {
+		o.Policy = dispatch.LIFO
+	}
 	if p.Queue.Overload == config.OverloadReset {
 		o.Overload = dispatch.Reset
 	}
@@ -150,6 +153,12 @@ func queueLength(n, fronts int) int {
 		return -1 // none
 	}
 	return max(1, n/max(1, fronts))
+}
+
+var priorities = map[config.Priority]dispatch.Priority{
+	config.PriorityHigh:   dispatch.High,
+	config.PriorityNormal: dispatch.Normal,
+	config.PriorityLow:    dispatch.Low,
 }
 
 func dispatchTimeouts(t config.UpstreamTimeouts) dispatch.Timeouts {

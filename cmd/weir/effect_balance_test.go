@@ -8,6 +8,10 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
+
+	"weir/supervisor/admin"
 )
 
 // balanceRows are of which worker a request goes to, and when.
@@ -45,6 +49,17 @@ var balanceRows = []keyRow{
 		before: "no cookie", after: "kept", probe: sticks,
 	},
 	{
+		key: "pools.*.queue.policy", base: edit{pool: "concurrency: 1, queue: {timeout: 3s}"},
+		set:    edit{pool: "concurrency: 1, queue: {timeout: 3s, policy: lifo}"},
+		before: "first first", after: "last first", probe: whoIsNext(2 * time.Second),
+	},
+	{
+		key:    "sites.*.apps.*.priority",
+		base:   edit{pool: "concurrency: 1", app: "/sleep/2: {pool: p}"},
+		set:    edit{pool: "concurrency: 1", app: "/sleep/2: {pool: p, priority: high}"},
+		before: "first first", after: "last first", probe: whoIsNext(0),
+	},
+	{
 		key: "pools.*.retry.max", set: edit{pool: "retry: {max: 1}"}, before: "3", after: "2",
 		probe: attempts,
 	},
@@ -66,6 +81,43 @@ var balanceRows = []keyRow{
 		set:    edit{pool: "workers: 2, circuit: {failures: 1, open: 20ms}"},
 		before: "1", after: "3", probe: failing502(300, 3),
 	},
+}
+
+// whoIsNext says which of two requests that wait for the one slot gets it first, when it becomes free
+// after the first one has waited for so long.
+func whoIsNext(wait time.Duration) probe {
+	return func(b *bed) string {
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		done := make(chan string, 2)
+		send := func(path, word string, waiting int) {
+			wg.Go(func() {
+				if _, err := do(client, http.MethodGet, b.url+path, ""); err != nil {
+					word = err.Error()
+				}
+				done <- word
+			})
+			b.until(word, func(s *admin.Status) bool { return waitingIn(s, "p") == waiting })
+		}
+		return holding(b, "/hold", func() string {
+			send("/sleep/1?for=100ms", "first", 1)
+			<-time.After(wait)
+			send("/sleep/2?for=100ms", "last", 2)
+			return ""
+		}) + <-done + " first"
+	}
+}
+
+// waitingIn is how many requests wait for pool.
+func waitingIn(s *admin.Status, pool string) (n int) {
+	for _, r := range reports(s) {
+		for _, p := range r.Pools {
+			if p.Name == pool {
+				n += p.Waiting
+			}
+		}
+	}
+	return n
 }
 
 // attempts is how often a request is sent that its worker never answers.

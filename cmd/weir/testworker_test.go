@@ -124,14 +124,8 @@ func workerMux(text string) *http.ServeMux {
 		n, err := io.Copy(io.Discard, r.Body)
 		fmt.Fprintln(w, n, err)
 	})
-	m.HandleFunc("/sleep", func(w http.ResponseWriter, r *http.Request) {
-		d, _ := time.ParseDuration(r.FormValue("for"))
-		select {
-		case <-time.After(d):
-			fmt.Fprintln(w, "slept")
-		case <-r.Context().Done():
-		}
-	})
+	m.HandleFunc("/sleep", sleepFor)
+	m.HandleFunc("/sleep/", sleepFor)
 	bulkHandlers(m)
 	m.HandleFunc("/trailers", echoTrailers)
 	m.HandleFunc("/hold", hold)
@@ -145,6 +139,16 @@ func workerMux(text string) *http.ServeMux {
 		fmt.Print(strings.Repeat(r.FormValue("text")+"\n", n))
 	})
 	return m
+}
+
+// sleepFor answers when its time is over.
+func sleepFor(w http.ResponseWriter, r *http.Request) {
+	d, _ := time.ParseDuration(r.FormValue("for"))
+	select {
+	case <-time.After(d):
+		fmt.Fprintln(w, "slept")
+	case <-r.Context().Done():
+	}
 }
 
 // aborted is how many requests /abort has ended.

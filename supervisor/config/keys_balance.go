@@ -8,6 +8,14 @@ var balanceKeys = []Key{
 			"worker unless it has over 1.25 times the mean; sticky: a signed cookie names the worker.",
 	},
 	{
+		Path: "pools.*.queue.policy", Default: "fifo", Values: []string{"fifo", "lifo"},
+		Doc: "Who is next. lifo: the newest, as soon as the oldest has waited for half of queue.timeout.",
+	},
+	{
+		Path: "sites.*.apps.*.priority", Default: "normal", Values: []string{"high", "normal", "low"},
+		Doc: "Place in the pool's queue: higher classes first, but for every eighth slot.",
+	},
+	{
 		Path: "pools.*.retry.rate", Default: "10/s", allow: offOK, min: 1, max: retryRateMax,
 		Doc: "Requests sent once more after a worker took a byte of them, where that is safe.",
 	},

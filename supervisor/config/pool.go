@@ -67,7 +67,17 @@ type Queue struct {
 	Length   int      `json:"length"`
 	Timeout  Duration `json:"timeout"`
 	Overload Overload `json:"overload"`
+	Policy   Policy   `json:"policy"`
 }
+
+// Policy is who of those who wait is next.
+type Policy string
+
+// Queue policies.
+const (
+	PolicyFIFO Policy = "fifo"
+	PolicyLIFO Policy = "lifo" // under overload
+)
 
 // Overload is what happens to a request that finds the queue full.
 type Overload string
