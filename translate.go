@@ -120,6 +120,12 @@ func poolOptions(c *config.Config, p *config.Pool, fronts int) dispatch.Options 
 			Failures: int(p.Circuit.Failures), Open: p.Circuit.Open.Std(),
 		},
 	}
+	o.Limit = dispatch.Limit{
+		Adaptive: adaptiveModes[p.Limit.Adaptive], Min: max(1, p.Limit.Min/max(1, fronts)),
+	}
+	if !p.Limit.Max.IsOff() {
+		o.Limit.Max = max(1, int(p.Limit.Max)/max(1, fronts))
+	}
 	if p.Queue.Policy == config.PolicyLIFO {
 		o.Policy = dispatch.LIFO
 	}
@@ -153,6 +159,12 @@ func queueLength(n, fronts int) int {
 		return -1 // none
 	}
 	return max(1, n/max(1, fronts))
+}
+
+var adaptiveModes = map[config.Adaptive]dispatch.Adaptive{
+	config.AdaptiveOff:    dispatch.AdaptiveOff,
+	config.AdaptiveShadow: dispatch.AdaptiveShadow,
+	config.AdaptiveOn:     dispatch.AdaptiveOn,
 }
 
 var priorities = map[config.Priority]dispatch.Priority{

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -58,6 +59,20 @@ var balanceRows = []keyRow{
 		base:   edit{pool: "concurrency: 1", app: "/sleep/2: {pool: p}"},
 		set:    edit{pool: "concurrency: 1", app: "/sleep/2: {pool: p, priority: high}"},
 		before: "first first", after: "last first", probe: whoIsNext(0),
+	},
+	{
+		key: "pools.*.limit.adaptive", set: edit{pool: "limit: {adaptive: shadow}"},
+		before: "off 0", after: "shadow 64", probe: limitFound,
+	},
+	{
+		key: "pools.*.limit.max", base: edit{pool: "limit: {adaptive: on}"},
+		set: edit{pool: "limit: {adaptive: on, max: 7}"}, before: "on 64", after: "on 7",
+		probe: limitFound,
+	},
+	{
+		key: "pools.*.limit.min", base: edit{pool: "limit: {adaptive: on}"},
+		set: edit{pool: "limit: {adaptive: on, min: 60}"}, before: "below", after: "kept",
+		probe: limitOverloaded,
 	},
 	{
 		key: "pools.*.retry.max", set: edit{pool: "retry: {max: 1}"}, before: "3", after: "2",
@@ -118,6 +133,58 @@ func waitingIn(s *admin.Status, pool string) (n int) {
 		}
 	}
 	return n
+}
+
+// limitOf is the limit that the fronts report for pool p.
+func limitOf(b *bed) (mode string, limit int) {
+	for _, f := range b.status().Fronts {
+		var r struct {
+			Pools []struct {
+				Name, LimitMode string
+				Limit           int
+			}
+		}
+		if err := json.Unmarshal(f.Report, &r); err != nil {
+			b.instance.t.Fatalf("report: %v", err)
+		}
+		for _, p := range r.Pools {
+			if p.Name == "p" {
+				mode, limit = p.LimitMode, limit+p.Limit
+			}
+		}
+	}
+	return mode, limit
+}
+
+// gets sends rounds of count GETs at once.
+func gets(b *bed, path string, rounds, count int) {
+	for range rounds {
+		var wg sync.WaitGroup
+		for range count {
+			wg.Go(func() { _, _ = do(client, http.MethodGet, b.url+path, "") }) // slow, or refused
+		}
+		wg.Wait()
+	}
+}
+
+// limitFound is mode and limit after a second of slow requests, one after another.
+func limitFound(b *bed) string {
+	workers("p", 1)(b)
+	gets(b, "/sleep?for=20ms", 50, 1)
+	mode, limit := limitOf(b)
+	return fmt.Sprint(mode, " ", limit)
+}
+
+// limitOverloaded says whether answers that take long, after some that did not, bring the limit below
+// 60.
+func limitOverloaded(b *bed) string {
+	workers("p", 1)(b)
+	gets(b, "/sleep?for=20ms", 50, 1)
+	gets(b, "/sleep?for=300ms", 6, 12)
+	if _, limit := limitOf(b); limit < 60 {
+		return "below"
+	}
+	return "kept"
 }
 
 // attempts is how often a request is sent that its worker never answers.

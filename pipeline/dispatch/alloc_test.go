@@ -37,9 +37,10 @@ func TestBalanceAllocs(t *testing.T) {
 		{Rule: RoundRobin}, {Rule: Random2}, {Rule: HashClient}, {Rule: HashHeader, Name: "X-Key"},
 		{Rule: HashCookie, Name: "session"}, {Rule: Sticky},
 	} {
-		request := "GET / HTTP/1.1\r\nHost: shop.example\r\nX-Key: k\r\nX-Forwarded-For: 192.0.2.1\r\n" +
-			"Cookie: a=b; session=x; weir-shop=" + cookie + "\r\n\r\n"
-		exchange := proxyWith(t, Options{Balance: b, Secret: secret}, request, ok("Hello, World!"))
+		request := "GET / HTTP/1.1\r\nHost: shop.example\r\nX-Key: k\r\n" +
+			"X-Forwarded-For: 192.0.2.1\r\nCookie: a=b; session=x; weir-shop=" + cookie + "\r\n\r\n"
+		o := Options{Balance: b, Secret: secret, Limit: Limit{Adaptive: AdaptiveOn}}
+		exchange := proxyWith(t, o, request, ok("Hello, World!"))
 		for range 100 {
 			exchange()
 		}

@@ -185,6 +185,7 @@ func (j *job) startAnswer(r *http1.Response) bool {
 		bump(&j.lane.errors)
 	}
 	j.x.FromWorker()
+	j.observe()
 	j.stage = stageRelay
 	u := j.up
 	if c.StartResponse(length) != nil || c.Ended() {

@@ -63,6 +63,14 @@ const (
 	retryAfterMin = 1                      // seconds
 	retryAfterMax = 60
 
+	limitMinDefault = 4                      // requests in flight
+	limitTolerance  = 1.5                    // times the least latency are no sign of overload
+	limitFallMax    = 0.5                    // what is left of the limit after a window, at least
+	limitSampleTime = 50 * time.Millisecond  // of one loop, before it is told to the others
+	limitWindow     = 250 * time.Millisecond // between changes of the limit
+	limitSamplesMin = 10                     // in a window
+	limitMemory     = 30 * time.Second       // twice that long the least latency is remembered
+
 	random2ThrowsMax = 8   // at workers, until two of them can take the request
 	hashLoadShare    = 125 // percent of the mean load that a hashed worker may have
 	secretBytes      = 32  // of the key of sticky cookies

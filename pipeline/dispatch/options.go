@@ -42,6 +42,7 @@ type Options struct {
 	HangAfter    time.Duration // 60s, Off
 	HangOnly     bool          // a hung worker is told of and left alone, and so are its requests
 
+	Limit   Limit
 	Balance Balance
 	Secret  []byte // signs sticky cookies; nil: one of this pool's own. Not changed by Update
 
@@ -115,6 +116,9 @@ func (o Options) resolved() *settings {
 	}
 	if o.ReplayShare == 0 {
 		s.ReplayShare = replayShareDefault
+	}
+	if o.Limit.Min <= 0 {
+		s.Limit.Min = limitMinDefault
 	}
 	if o.ReplayMax == 0 {
 		s.ReplayMax = replaysDefault

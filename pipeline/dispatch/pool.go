@@ -21,7 +21,9 @@ type Pool struct {
 	shards []*shard // by Loop.Index; nil where no loop has that index
 	budget budget
 	drain  drain
-	secret []byte // of sticky cookies
+
+	limiter limiter
+	secret  []byte // of sticky cookies
 
 	cookieName string
 
@@ -71,6 +73,10 @@ func (p *Pool) Update(o Options) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.set.Store(o.resolved())
+	if o.Limit.Adaptive == AdaptiveOff {
+		p.limiter.forget()
+		p.kick()
+	}
 }
 
 // SetAvailable says what happens to requests from now on. Waiters are answered likewise; requests

@@ -21,6 +21,7 @@ type shard struct {
 	frees   int
 	rotate  int    // where choose begins, so that ties rotate
 	seed    uint64 // of random
+	sample  sample // of the limiter
 	serving bool
 	again   bool          // serve was called within serve
 	stopped bool          // the loop ends: nothing is begun
@@ -46,6 +47,7 @@ type counts struct {
 	requests, replays, refused, queued atomic.Uint64
 	queueFull, queueTimeout, timeouts  atomic.Uint64
 	granted                            atomic.Uint64 // slots to waiters
+	limited                            atomic.Uint64 // that came while the limit was reached
 }
 
 // bump adds one to a counter that only this loop writes: no locked instruction.
@@ -81,6 +83,9 @@ func (s *shard) wake() {
 func (s *shard) enter(j *job) {
 	bump(&s.requests)
 	p := s.pool
+	if j.set.Limit.Adaptive != AdaptiveOff && p.atLimit() {
+		bump(&s.limited)
+	}
 	if p.waiters.Load() == 0 {
 		if l, u := s.pick(j); l != nil {
 			s.launch(j, l, u)
@@ -167,7 +172,7 @@ func (s *shard) serveOne() bool {
 	case turn.s == nil: // being published: its loop looks for slots itself
 		return false
 	case turn.s != s:
-		if s.pool.anyFree() || s.closeIdle() {
+		if !s.pool.held() && (s.pool.anyFree() || s.closeIdle()) {
 			turn.s.wake()
 		}
 		return false
@@ -175,6 +180,9 @@ func (s *shard) serveOne() bool {
 	j := s.waiting[turn.class].first
 	if turn.newest {
 		j = s.waiting[turn.class].last
+	}
+	if s.pool.held() { // who ends a request, or raises the limit, sees to the next
+		return false
 	}
 	l, u := s.pick(j)
 	if l == nil {
@@ -197,7 +205,7 @@ func (s *shard) pick(j *job) (l *lane, u *upstream) { return s.pickBut(j, nil) }
 
 // pickBut is pick of any worker but one.
 func (s *shard) pickBut(j *job, not *worker) (l *lane, u *upstream) {
-	if s.stopped {
+	if s.stopped || s.pool.held() {
 		return nil, nil
 	}
 	workers := *s.pool.workers.Load()

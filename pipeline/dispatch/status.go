@@ -10,6 +10,11 @@ type Status struct {
 	OldestAge time.Duration // of the request that has waited longest; 0 without waiters
 	Workers   []WorkerStatus
 
+	Limit        int           // of requests on workers, as found; 0: none
+	LimitMode    string        // off, shadow, on
+	LeastLatency time.Duration // until an answer begins, of the last minute; with a limit
+	Limited      uint64        // requests that came while the limit was reached
+
 	Requests     uint64 // that came
 	Queued       uint64 // of them, those that had to wait
 	QueueFull    uint64 // refused
@@ -33,6 +38,8 @@ type WorkerStatus struct {
 	Errors      uint64 // answers of 500 and above, and exchanges that broke
 }
 
+var adaptiveNames = [...]string{AdaptiveOff: "off", AdaptiveShadow: "shadow", AdaptiveOn: "on"}
+
 // Snapshot is the pool's status. Any goroutine; it takes no lock and does not disturb the loops.
 func (p *Pool) Snapshot() Status {
 	st := Status{
@@ -50,7 +57,10 @@ func (p *Pool) Snapshot() Status {
 		st.Timeouts += c.timeouts.Load()
 		st.Refused += c.refused.Load()
 		st.Replays += c.replays.Load()
+		st.Limited += c.limited.Load()
 	}
+	st.Limit, st.LeastLatency = int(p.limiter.current.Load()), p.limiter.latency()
+	st.LimitMode = adaptiveNames[p.set.Load().Limit.Adaptive]
 	if since, ok := p.waitingSince(); ok {
 		st.OldestAge = max(time.Duration(p.clock()-since), 0)
 	}

@@ -33,6 +33,8 @@ func TestFileErrors(t *testing.T) {
 			`listeners, sites, pools, limits, timeouts, min_rate, log, admin, did you mean "limits"?`},
 		{"unknown nested key", pool("queue: {lenght: 5}"), `conf/weir.yaml:4:13: unknown key "lenght" ` +
 			`in pools.p.queue, expected one of length, timeout, overload, policy, did you mean "length"?`},
+		{"limit with min over max", pool("limit: {adaptive: on, min: 9, max: 8}"),
+			"pools.p.limit.max: is below limit.min"},
 		{"priority without a pool", site("/: {respond: {body: x}, priority: high}"),
 			"sites.s.apps./.priority: is a place in a pool's queue, and this app has no pool"},
 		{"not built yet", pool("recycle: {age: 1h}"),

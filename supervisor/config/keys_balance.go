@@ -16,6 +16,19 @@ var balanceKeys = []Key{
 		Doc: "Place in the pool's queue: higher classes first, but for every eighth slot.",
 	},
 	{
+		Path: "pools.*.limit.adaptive", Default: "off", Values: []string{"off", "shadow", "on"},
+		Doc: "Find by latency how many requests the workers can do with at once; on: what is beyond waits " +
+			"in the queue; shadow: it is reported only.",
+	},
+	{
+		Path: "pools.*.limit.min", Default: "4", min: 1, max: slotsMax,
+		Doc: "The limit never falls below this.",
+	},
+	{
+		Path: "pools.*.limit.max", Default: "off", allow: offOK, min: 1, max: slotsMax,
+		Doc: "The limit never rises above this; off: the slots of the workers.",
+	},
+	{
 		Path: "pools.*.retry.rate", Default: "10/s", allow: offOK, min: 1, max: retryRateMax,
 		Doc: "Requests sent once more after a worker took a byte of them, where that is safe.",
 	},

@@ -15,6 +15,7 @@ type Pool struct {
 	Retry       Retry            `json:"retry"`
 	Circuit     Circuit          `json:"circuit"`
 	Queue       Queue            `json:"queue"`
+	Limit       Limit            `json:"limit"`
 	Ready       Ready            `json:"ready"`
 	Hang        Hang             `json:"hang"`
 	RapidFail   RapidFail        `json:"rapid_fail"`
