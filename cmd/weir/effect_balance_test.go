@@ -98,8 +98,8 @@ var balanceRows = []keyRow{
 	},
 }
 
-// whoIsNext says which of two requests that wait for the one slot gets it first, when it becomes free
-// after the first one has waited for so long.
+// whoIsNext says which of two requests that wait for the one slot gets it first, when it becomes
+// free after the first one has waited for so long.
 func whoIsNext(wait time.Duration) probe {
 	return func(b *bed) string {
 		var wg sync.WaitGroup
@@ -175,8 +175,8 @@ func limitFound(b *bed) string {
 	return fmt.Sprint(mode, " ", limit)
 }
 
-// limitOverloaded says whether answers that take long, after some that did not, bring the limit below
-// 60.
+// limitOverloaded says whether answers that take long, after some that did not, bring the limit
+// below 60.
 func limitOverloaded(b *bed) string {
 	workers("p", 1)(b)
 	gets(b, "/sleep?for=20ms", 50, 1)
@@ -205,8 +205,8 @@ func attempts(b *bed) string {
 	return strconv.Itoa(n() - before)
 }
 
-// failing502 is how many of count requests fail, at most enough, while one of the two workers of pool
-// p answers none.
+// failing502 is how many of count requests fail, at most enough, while one of the two workers of
+// pool p answers none.
 func failing502(count, enough int) probe {
 	return func(b *bed) string {
 		workers("p", 2)(b)

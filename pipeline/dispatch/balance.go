@@ -164,8 +164,8 @@ func (s *shard) random(n int) int {
 }
 
 // byHash is rendezvous hashing with bounded load: of the workers, each weighed together with key,
-// the heaviest that has no more than 5/4 of the mean. Every key has its own order of workers, so one
-// that comes or goes moves the keys that are, or become, its own and no others.
+// the heaviest that has no more than 5/4 of the mean. Every key has its own order of workers, so
+// one that comes or goes moves the keys that are, or become, its own and no others.
 func (s *shard) byHash(key uint64, workers []*worker, not *worker) *lane {
 	total, count := 1, 0 // this request counts
 	for _, w := range workers {
@@ -249,8 +249,8 @@ func (j *job) makeWish() {
 	}
 }
 
-// client is whom the request comes from: the peer, or what a trusted proxy says of it, nearest first
-// beyond those that are trusted, too. Not valid when nobody knows.
+// client is whom the request comes from: the peer, or what a trusted proxy says of it, nearest
+// first beyond those that are trusted, too. Not valid when nobody knows.
 func (j *job) client() netip.Addr {
 	a := j.c.Peer().Addr().Unmap()
 	r := j.c.Request()
@@ -280,8 +280,8 @@ func (j *job) client() netip.Addr {
 	return a
 }
 
-// cookieOf is the value of the first cookie called name, nil if there is none. RFC 6265 section 4.2:
-// pairs are separated by semicolons.
+// cookieOf is the value of the first cookie called name, nil if there is none. RFC 6265 section
+// 4.2: pairs are separated by semicolons.
 func cookieOf(r *http1.Request, name string) []byte {
 	for v := range r.Values(http1.Cookie) {
 		for more := true; more; {

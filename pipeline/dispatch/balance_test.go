@@ -62,7 +62,8 @@ func noFields(int) string { return "" }
 func keyField(i int) string { return fmt.Sprintf("X-Key: %d\r\nCookie: a=1; k=%d\r\n", i, i) }
 
 // TestBalanceEven: under uniform load every rule gives each worker its part, within 10 %. On a busy
-// machine a worker may be kept from running for a while, and then rightly gets less: three attempts.
+// machine a worker may be kept from running for a while, and then rightly gets less: three
+// attempts.
 func TestBalanceEven(t *testing.T) {
 	const n, count = 4, 6400
 	for _, b := range []Balance{
@@ -179,7 +180,8 @@ func TestHashBound(t *testing.T) {
 		send("")
 	}
 	if s = f.Snapshot().Workers; s[0].InFlight != s[1].InFlight {
-		t.Errorf("in flight %d and %d; want those without a key to level it", s[0].InFlight, s[1].InFlight)
+		t.Errorf("in flight %d and %d; want those without a key to level it", s[0].InFlight,
+			s[1].InFlight)
 	}
 	for _, c := range clients {
 		release <- struct{}{}
@@ -194,7 +196,8 @@ func TestHashClient(t *testing.T) {
 	c := f.dial()
 	plain := func(i int) string { return fmt.Sprintf("X-Forwarded-For: 192.0.2.%d\r\n", i) }
 	chain := func(i int) string {
-		return fmt.Sprintf("X-Forwarded-For: 198.51.100.%d,192.0.2.%d\r\nX-Forwarded-For: 127.0.0.9\r\n", i, i)
+		return fmt.Sprintf("X-Forwarded-For: 198.51.100.%d,192.0.2.%d\r\n"+
+			"X-Forwarded-For: 127.0.0.9\r\n", i, i)
 	}
 	for i, at := range c.whereIs(32, plain) {
 		if first := c.whereIs(1, noFields)[0]; at != first {
@@ -229,7 +232,8 @@ func TestCookieOf(t *testing.T) {
 	} {
 		var r http1.Request
 		head := []byte("GET / HTTP/1.1\r\nHost: x\r\n" + tc.fields + "\r\n")
-		if n, err := r.Parse(head, 0, &http1.Limits{HeadBytes: 1 << 12, RequestLineBytes: 1 << 10, Fields: 9}); n != len(head) {
+		lim := http1.Limits{HeadBytes: 1 << 12, RequestLineBytes: 1 << 10, Fields: 9}
+		if n, err := r.Parse(head, 0, &lim); n != len(head) {
 			t.Fatalf("Parse(%q) = %d, %v", head, n, err)
 		}
 		if got := string(cookieOf(&r, "k")); got != tc.want {

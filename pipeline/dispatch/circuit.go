@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Circuit says when a worker that fails gets no more requests for a while. A failure is a connection
-// that it does not take, an end before the first byte of an answer, or an answer that is no HTTP; any
-// answer ends a row of them.
+// Circuit says when a worker that fails gets no more requests for a while. A failure is a
+// connection that it does not take, an end before the first byte of an answer, or an answer that is
+// no HTTP; any answer ends a row of them.
 type Circuit struct {
 	Failures int           // in a row, over all loops; 0 = 5, < 0 = never
 	Open     time.Duration // 5s: until it is tried with one request; doubles while that fails
@@ -29,8 +29,8 @@ func (c *circuit) open(p *Pool) bool {
 	return until != 0 && p.clock() < until
 }
 
-// admit is the last word on a request for w: while the circuit is half open only one gets through. A
-// trial that ends without a verdict, as when the client goes away, is followed by another one.
+// admit is the last word on a request for w: while the circuit is half open only one gets through.
+// A trial that ends without a verdict, as when the client goes away, is followed by another one.
 func (w *worker) admit(set *settings) bool {
 	c := &w.circuit
 	until := c.until.Load()
@@ -47,7 +47,8 @@ func (w *worker) admit(set *settings) bool {
 
 // openFor is how long the circuit opens next.
 func (c *circuit) openFor(set *settings) time.Duration {
-	return min(set.Circuit.Open<<min(c.row.Load(), circuitDoublings), max(circuitOpenMax, set.Circuit.Open))
+	first := set.Circuit.Open
+	return min(first<<min(c.row.Load(), circuitDoublings), max(first, circuitOpenMax))
 }
 
 // failed counts a failure of w.
@@ -115,7 +116,8 @@ func (p *Pool) eject(w *worker, set *settings, why string) {
 	p.ev.Circuit(p.name, w.n, why)
 }
 
-// anyClosed says whether a worker other than not is in rotation and its circuit closed. p.mu is held.
+// anyClosed says whether a worker other than not is in rotation and its circuit closed. p.mu is
+// held.
 func (p *Pool) anyClosed(not *worker) bool {
 	for _, w := range *p.workers.Load() {
 		if w != not && w.inRotation() && w.circuit.until.Load() == 0 {
@@ -125,8 +127,8 @@ func (p *Pool) anyClosed(not *worker) bool {
 	return false
 }
 
-// keepOne closes all circuits when no worker is left whose circuit is closed: one that fails now and
-// then is better than none.
+// keepOne closes all circuits when no worker is left whose circuit is closed: one that fails now
+// and then is better than none.
 func (p *Pool) keepOne() {
 	p.mu.Lock()
 	var closed []uint64

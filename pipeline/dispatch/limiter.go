@@ -17,8 +17,8 @@ const (
 	AdaptiveOn                     // what is beyond it waits in the queue
 )
 
-// Limit is how many requests a pool may have on its workers at once, below their slots. It is found by
-// the time that answers take to begin: while that is near the least of the last minute the limit
+// Limit is how many requests a pool may have on its workers at once, below their slots. It is found
+// by the time that answers take to begin: while that is near the least of the last minute the limit
 // grows with demand, beyond that it shrinks in proportion. Loops may each exceed it by one request.
 type Limit struct {
 	Adaptive Adaptive
@@ -46,7 +46,8 @@ type sample struct {
 	count     int
 }
 
-// observe takes the time that j's answer took to begin, streams included: their bodies do not count.
+// observe takes the time that j's answer took to begin, streams included: their bodies do not
+// count.
 //
 // Hot path: once per answer. No allocation: TestProxyAllocs.
 func (j *job) observe() {
@@ -71,7 +72,8 @@ func (p *Pool) fold(sum float64, count int) {
 	l.mu.Lock()
 	l.sum += sum
 	l.count += count
-	if set.Limit.Adaptive == AdaptiveOff || l.count < limitSamplesMin || now-l.from < int64(limitWindow) {
+	if set.Limit.Adaptive == AdaptiveOff || l.count < limitSamplesMin ||
+		now-l.from < int64(limitWindow) {
 		l.mu.Unlock()
 		return
 	}

@@ -57,8 +57,8 @@ func TestLimiterForgets(t *testing.T) {
 	}
 }
 
-// TestLimiterShadow: what is found without being obeyed is about what obeying would give, and nothing
-// is held back.
+// TestLimiterShadow: what is found without being obeyed is about what obeying would give, and
+// nothing is held back.
 func TestLimiterShadow(t *testing.T) {
 	var l limiter
 	o := Limit{Adaptive: AdaptiveShadow, Min: 4}
@@ -71,8 +71,8 @@ func TestLimiterShadow(t *testing.T) {
 	}
 }
 
-// TestLimitHolds: with a limit in force no more requests are on workers, the others wait and are served
-// when one ends; in shadow mode they are counted only.
+// TestLimitHolds: with a limit in force no more requests are on workers, the others wait and are
+// served when one ends; in shadow mode they are counted only.
 func TestLimitHolds(t *testing.T) {
 	for _, mode := range []Adaptive{AdaptiveOn, AdaptiveShadow} {
 		f := startFront(t, 2, Options{Limit: Limit{Adaptive: mode}})
@@ -119,7 +119,8 @@ func TestLimitOff(t *testing.T) {
 	f.audit()
 }
 
-// TestLimitMeasures: real requests through a worker that answers four at a time bring the limit down.
+// TestLimitMeasures: real requests through a worker that answers four at a time bring the limit
+// down.
 func TestLimitMeasures(t *testing.T) {
 	f := startFront(t, 1, Options{Limit: Limit{Adaptive: AdaptiveOn}})
 	slots := make(chan struct{}, 4)

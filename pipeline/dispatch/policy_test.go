@@ -8,8 +8,8 @@ import (
 	"weir/pipeline"
 )
 
-// gated is a front with apps of all priorities and a worker with one slot that is taken; names of the
-// requests that follow come out of g.got.
+// gated is a front with apps of all priorities and a worker with one slot that is taken; names of
+// the requests that follow come out of g.got.
 func gated(t *testing.T, loops int, o Options) (*front, *gate) {
 	f := startWith(t, loops, o, func(p *Pool) pipeline.Handler {
 		b := pipeline.New()
@@ -63,8 +63,8 @@ func TestPriority(t *testing.T) {
 	f.audit()
 }
 
-// TestStarvation: while higher classes never cease to wait, low requests get one slot in 64 and normal
-// ones one in eight.
+// TestStarvation: while higher classes never cease to wait, low requests get one slot in 64 and
+// normal ones one in eight.
 func TestStarvation(t *testing.T) {
 	f, g := gated(t, 1, Options{})
 	var paths []string
@@ -101,7 +101,7 @@ func TestLIFO(t *testing.T) {
 		f.queue("/0", "/1", "/2", "/3")
 		f.Update(Options{Policy: tc.o.Policy, QueueTimeout: min(tc.o.QueueTimeout, time.Hour) / 20})
 		if tc.o.QueueTimeout < time.Hour {
-			f.eventually("half of 100 ms", func() bool { return f.Snapshot().OldestAge > 60*time.Millisecond })
+			f.eventually("half of 100 ms", func() bool { return f.Snapshot().OldestAge > 60*ms })
 		}
 		if got := fmt.Sprint(g.order(4)); got != tc.want {
 			t.Errorf("%+v: order %s; want %s", tc.o, got, tc.want)
@@ -147,7 +147,8 @@ func TestRetrySeconds(t *testing.T) {
 	}
 }
 
-// TestRetryAfter: a 503 of a full queue tells how long the queue takes at the rate at which it moves.
+// TestRetryAfter: a 503 of a full queue tells how long the queue takes at the rate at which it
+// moves.
 func TestRetryAfter(t *testing.T) {
 	f, g := gated(t, 1, Options{QueueLength: 20})
 	paths := make([]string, 20)

@@ -8,8 +8,8 @@ import (
 // Priority is the class of a route's requests in the queue of a pool.
 type Priority uint8
 
-// Priorities. A slot goes to the highest class that waits, but for every eighth, which goes to normal,
-// and every 64th, which goes to low, if any of them wait.
+// Priorities. A slot goes to the highest class that waits, but for every eighth, which goes to
+// normal, and every 64th, which goes to low, if any of them wait.
 const (
 	High Priority = iota
 	Normal
@@ -24,7 +24,8 @@ type Policy uint8
 const (
 	FIFO Policy = iota
 	// LIFO is FIFO until the oldest has waited for half of QueueTimeout; from then on the newest is
-	// next, until that is no longer so. Those who still can be served in time are, the others time out.
+	// next, until that is no longer so. Those who still can be served in time are, the others time
+	// out.
 	LIFO
 )
 
@@ -38,8 +39,8 @@ type ends struct {
 	since  atomic.Int64  // pool time at which the oldest came
 }
 
-// turn is whose turn it is to get a slot: the newest or the oldest of a class of a shard, which is nil
-// when nobody waits.
+// turn is whose turn it is to get a slot: the newest or the oldest of a class of a shard, which is
+// nil when nobody waits.
 type turn struct {
 	s      *shard
 	class  Priority

@@ -14,8 +14,8 @@ import (
 	"weir/protocol/http1"
 )
 
-// cookiePrefix and the pool's name are the name of a sticky cookie. Its value is the worker's number
-// in base 36, a full stop, and the start of an HMAC-SHA-256 over pool and number.
+// cookiePrefix and the pool's name are the name of a sticky cookie. Its value is the worker's
+// number in base 36, a full stop, and the start of an HMAC-SHA-256 over pool and number.
 const cookiePrefix = "weir-"
 
 // newSecret is a key for cookies that nobody else knows.

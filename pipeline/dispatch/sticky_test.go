@@ -26,8 +26,10 @@ func (c *client) visit(cookie, more string) (worker string, set *http.Cookie) {
 // TestSticky: a client's cookie leads back to its worker, whatever the others hold; one that is
 // forged, or whose worker has gone, counts for nothing and is replaced.
 func TestSticky(t *testing.T) {
-	o := Options{Balance: Balance{Rule: Sticky}, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}
-	f := startFront(t, 2, o)
+	f := startFront(t, 2, Options{
+		Balance:        Balance{Rule: Sticky},
+		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")},
+	})
 	newCrew(f, 4, 8)
 	at, set := f.dial().visit("", "")
 	if set == nil || set.Name != "weir-shop" || set.Path != "/" || !set.HttpOnly || set.Secure ||
@@ -68,7 +70,8 @@ func TestSticky(t *testing.T) {
 		t.Errorf("its worker has gone: worker %s, set %v; want another one and its cookie", next, set)
 	}
 	f.SetAvailable(Disabled)
-	if resp := f.dial().get("/").wantReason("our own answer", 503, pipeline.Disabled); len(resp.Cookies()) > 0 {
+	resp := f.dial().get("/").wantReason("our own answer", 503, pipeline.Disabled)
+	if len(resp.Cookies()) > 0 {
 		t.Errorf("our own answer has %v", resp.Cookies())
 	}
 	f.audit()

@@ -32,7 +32,8 @@ const (
 	hashExpected = "client, header NAME or cookie NAME"
 )
 
-// Hash is what requests are hashed by, client, header or cookie, and its name; "" when they are not.
+// Hash is what requests are hashed by, client, header or cookie, and its name; "" when they are
+// not.
 func (b Balance) Hash() (by, name string) {
 	hash, ok := strings.CutPrefix(string(b), "{hash: ")
 	if !ok {
