@@ -26,6 +26,7 @@ func (r *resolver) checkPool(p *Pool) {
 		r.problem(key+".queue.length", fmt.Sprintf("%d places cannot be divided among %d fronts",
 			p.Queue.Length, r.c.Fronts), "at least as many as fronts", "")
 	}
+	r.checkLimit(key+".limit", &p.Limit)
 	r.checkDir(key+".dir", p.Dir)
 	r.checkEnv(key+".env", &p.Env)
 	r.checkIsolation(key, p)
