@@ -132,6 +132,10 @@ func (e laterEvents) WorkerRefused(w supervisor.WorkerRef, err string) {
 	(*e.to).WorkerRefused(w, err)
 }
 
+func (e laterEvents) WorkerCircuit(w supervisor.WorkerRef, why string) {
+	(*e.to).WorkerCircuit(w, why)
+}
+
 func (e laterEvents) WorkerServed(w supervisor.WorkerRef) { (*e.to).WorkerServed(w) }
 
 func (e laterEvents) PoolWaits(pool string) { (*e.to).PoolWaits(pool) }

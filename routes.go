@@ -20,6 +20,7 @@ type routeSet struct {
 	app      *App
 	loops    []*netpoll.Loop
 	events   dispatch.Events
+	secret   []byte // signs sticky cookies
 	handlers map[string]pipeline.Handler
 	statics  map[string]pipeline.Handler
 
@@ -34,9 +35,11 @@ type routing struct {
 	apply []func()
 }
 
-func newRouteSet(app *App, loops []*netpoll.Loop, ev dispatch.Events) *routeSet {
+func newRouteSet(
+	app *App, loops []*netpoll.Loop, ev dispatch.Events, secret []byte,
+) *routeSet {
 	return &routeSet{
-		app: app, loops: loops, events: ev, handlers: map[string]pipeline.Handler{},
+		app: app, loops: loops, events: ev, secret: secret, handlers: map[string]pipeline.Handler{},
 		statics: map[string]pipeline.Handler{}, pools: map[string]*dispatch.Pool{},
 	}
 }
@@ -47,6 +50,7 @@ func (r *routeSet) next(c *config.Config, fronts int) (*routing, error) {
 	for i := range c.Pools {
 		p := &c.Pools[i]
 		o := poolOptions(c, p, fronts)
+		o.Secret = r.secret
 		if old := r.pool(p.Name); old != nil {
 			n.pools[p.Name] = old
 			n.apply = append(n.apply, func() { old.Update(o) })
@@ -91,7 +95,7 @@ func appName(a *config.App) string {
 func (r *routeSet) handler(n *routing, a *config.App) (pipeline.Handler, error) {
 	switch a.Kind() {
 	case config.AppPool:
-		return n.pools[a.Pool].Route(dispatchTimeouts(a.Timeouts)), nil
+		return n.pools[a.Pool].RouteAt(priorities[a.Priority], dispatchTimeouts(a.Timeouts)), nil
 	case config.AppStatic:
 		return r.static(a.Static.Root)
 	case config.AppRespond:
@@ -201,6 +205,10 @@ func (e workerEvents) Hung(pool string, n uint64, detail string) {
 
 func (e workerEvents) Refused(pool string, n uint64, err string) {
 	e.to.WorkerRefused(supervisor.WorkerRef{Pool: pool, N: n}, err)
+}
+
+func (e workerEvents) Circuit(pool string, n uint64, why string) {
+	e.to.WorkerCircuit(supervisor.WorkerRef{Pool: pool, N: n}, why)
 }
 
 func (e workerEvents) Served(pool string, n uint64) {

@@ -99,7 +99,7 @@ func bindings(s *config.Site) []server.Binding {
 	return out
 }
 
-// poolOptions are the options of dispatch to p. queueShare is how many fronts share its queue.
+// poolOptions are the options of dispatch to p. fronts is how many share its queue.
 func poolOptions(c *config.Config, p *config.Pool, fronts int) dispatch.Options {
 	o := dispatch.Options{
 		Name:           p.Name,
@@ -112,6 +112,22 @@ func poolOptions(c *config.Config, p *config.Pool, fronts int) dispatch.Options 
 		HideServer:     !c.ServerHeader,
 		TrustedProxies: c.TrustedProxies,
 		DistrustTrace:  !c.Trust.Trace,
+		Balance:        balanceOf(p.Balance),
+		ReplayRate:     float64(p.Retry.Rate),
+		ReplayShare:    float64(p.Retry.Share) / 100,
+		ReplayMax:      int(p.Retry.Max),
+		Circuit: dispatch.Circuit{
+			Failures: int(p.Circuit.Failures), Open: p.Circuit.Open.Std(),
+		},
+	}
+	o.Limit = dispatch.Limit{
+		Adaptive: adaptiveModes[p.Limit.Adaptive], Min: max(1, p.Limit.Min/max(1, fronts)),
+	}
+	if !p.Limit.Max.IsOff() {
+		o.Limit.Max = max(1, int(p.Limit.Max)/max(1, fronts))
+	}
+	if p.Queue.Policy == config.PolicyLIFO {
+		o.Policy = dispatch.LIFO
 	}
 	if p.Queue.Overload == config.OverloadReset {
 		o.Overload = dispatch.Reset
@@ -119,11 +135,42 @@ func poolOptions(c *config.Config, p *config.Pool, fronts int) dispatch.Options 
 	return o
 }
 
+var balanceRules = map[config.Balance]dispatch.Rule{
+	config.BalanceLeastInFlight: dispatch.LeastInFlight,
+	config.BalanceRoundRobin:    dispatch.RoundRobin,
+	config.BalanceRandom2:       dispatch.Random2,
+	config.BalanceSticky:        dispatch.Sticky,
+}
+
+func balanceOf(b config.Balance) dispatch.Balance {
+	switch by, name := b.Hash(); by {
+	case "client":
+		return dispatch.Balance{Rule: dispatch.HashClient}
+	case "header":
+		return dispatch.Balance{Rule: dispatch.HashHeader, Name: name}
+	case "cookie":
+		return dispatch.Balance{Rule: dispatch.HashCookie, Name: name}
+	}
+	return dispatch.Balance{Rule: balanceRules[b]}
+}
+
 func queueLength(n, fronts int) int {
 	if n == 0 {
 		return -1 // none
 	}
 	return max(1, n/max(1, fronts))
+}
+
+var adaptiveModes = map[config.Adaptive]dispatch.Adaptive{
+	config.AdaptiveOff:    dispatch.AdaptiveOff,
+	config.AdaptiveShadow: dispatch.AdaptiveShadow,
+	config.AdaptiveOn:     dispatch.AdaptiveOn,
+}
+
+var priorities = map[config.Priority]dispatch.Priority{
+	config.PriorityHigh:   dispatch.High,
+	config.PriorityNormal: dispatch.Normal,
+	config.PriorityLow:    dispatch.Low,
 }
 
 func dispatchTimeouts(t config.UpstreamTimeouts) dispatch.Timeouts {

@@ -40,7 +40,10 @@ const (
 	AbandonedByWorker
 	WorkerRefused
 	WorkerProtocol
-	WorkerTimeout
+	WorkerConnectTimeout // timeouts.connect
+	WorkerTimeout        // timeouts.first_byte
+	WorkerIdleTimeout    // timeouts.idle
+	WorkerTotalTimeout   // timeouts.total
 	WorkerHung
 	BlockingFull
 	HandlerPanic
@@ -65,7 +68,9 @@ var reasonNames = [reasonCount]string{
 	MemoryPressure: "MemoryPressure", QueueFull: "QueueFull", QueueTimeout: "Timer_AppPool",
 	AppOffline: "AppOffline", AppShutdown: "AppShutdown", Disabled: "Disabled",
 	AbandonedByWorker: "Abandoned_By_Worker", WorkerRefused: "WorkerRefused",
-	WorkerProtocol: "WorkerProtocol", WorkerTimeout: "Timer_Worker", WorkerHung: "WorkerHung",
+	WorkerProtocol: "WorkerProtocol", WorkerConnectTimeout: "Timer_WorkerConnect",
+	WorkerTimeout: "Timer_Worker", WorkerIdleTimeout: "Timer_WorkerIdle",
+	WorkerTotalTimeout: "Timer_WorkerTotal", WorkerHung: "WorkerHung",
 	BlockingFull: "BlockingFull", HandlerPanic: "HandlerPanic",
 	HandlerError: "HandlerError", ClientDropped: "Client_Dropped",
 	Draining: "Draining",

@@ -29,9 +29,10 @@ const (
 	kindConfigured = "configured" // configuredBody
 	kindAccepting  = "accepting"  // the front takes connections
 	kindUnlisten   = "unlistened" // it takes no more: it drains
-	kindDrained    = "drained"    // eventBody, as the next three
+	kindDrained    = "drained"    // eventBody, as the next four
 	kindHung       = "hung"
 	kindRefused    = "refused"
+	kindCircuit    = "circuit"
 	kindServed     = "served"
 	kindSynced     = "synced" // syncBody
 	kindWaits      = "waits"  // textBody: the pool
@@ -46,6 +47,7 @@ type helloBody struct {
 	Fronts   int      `json:"fronts"`
 	Loops    int      `json:"loops"`
 	Counters []string `json:"counters"`
+	Secret   []byte   `json:"secret"`
 }
 
 type listenerBody struct {

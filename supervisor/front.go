@@ -163,7 +163,7 @@ func (f *front) attach(conn *ControlConn, p *os.Process) bool {
 	}
 	f.queue.put(kindHello, helloBody{
 		Version: controlVersion, PID: os.Getpid(), Slot: f.slot, Fronts: len(s.fronts),
-		Loops: s.opts.loops, Counters: s.opts.counters,
+		Loops: s.opts.loops, Counters: s.opts.counters, Secret: s.secret,
 	}, int(f.counters.file.Fd()))
 	f.configure(s.current, nil)
 	if s.level != "" {
@@ -271,6 +271,8 @@ func (f *front) handle(m *Message) error {
 		return decoded(m, func(b *eventBody) { f.set.events.WorkerHung(b.Worker, b.Text) })
 	case kindRefused:
 		return decoded(m, func(b *eventBody) { f.set.events.WorkerRefused(b.Worker, b.Text) })
+	case kindCircuit:
+		return decoded(m, func(b *eventBody) { f.set.events.WorkerCircuit(b.Worker, b.Text) })
 	case kindServed:
 		return decoded(m, func(b *eventBody) { f.set.events.WorkerServed(b.Worker) })
 	case kindSynced:

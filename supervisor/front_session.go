@@ -58,6 +58,7 @@ type Snapshot struct {
 	Fronts     int       // queue lengths are to be divided by it; slots of workers already are
 	Loops      int
 	Generation uint64
+	Secret     []byte // of the instance: what one front signs another one, or the next, believes
 }
 
 // FrontListener is one address and its listening sockets, non-blocking and close-on-exec.
@@ -220,7 +221,7 @@ func (s *FrontSession) configure(h FrontHandler, m *Message) error {
 	}
 	snap := Snapshot{
 		Config: b.Config, Counters: s.counters, Slot: s.hello.Slot, Fronts: s.hello.Fronts,
-		Loops: s.hello.Loops, Generation: b.Generation,
+		Loops: s.hello.Loops, Generation: b.Generation, Secret: s.hello.Secret,
 	}
 	keep := make(map[string]*FrontListener, len(b.Listeners))
 	for _, a := range b.Listeners {
@@ -259,6 +260,10 @@ func (s *sessionEvents) WorkerHung(w WorkerRef, detail string) {
 
 func (s *sessionEvents) WorkerRefused(w WorkerRef, err string) {
 	s.queue.put(kindRefused, eventBody{w, err})
+}
+
+func (s *sessionEvents) WorkerCircuit(w WorkerRef, why string) {
+	s.queue.put(kindCircuit, eventBody{w, why})
 }
 
 func (s *sessionEvents) WorkerServed(w WorkerRef) { s.queue.put(kindServed, eventBody{Worker: w}) }

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -39,6 +40,7 @@ type frontConfig struct {
 type frontSet struct {
 	opts   frontOptions
 	log    *slog.Logger
+	secret []byte     // of this instance, for what fronts sign; outlives them
 	events LinkEvents // set before start
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -68,7 +70,9 @@ func newFrontSet(o frontOptions) (*frontSet, error) {
 	s := &frontSet{
 		opts: o, log: o.log, pools: map[string]Availability{}, workers: map[WorkerRef]Endpoint{},
 		draining: map[WorkerRef]map[int]struct{}{}, changed: make(chan struct{}),
+		secret: make([]byte, secretBytes),
 	}
+	_, _ = rand.Read(s.secret) // never fails
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	for slot := range o.fronts {
 		c, err := NewCounters(o.counters, o.loops)

@@ -25,7 +25,9 @@ const (
 	frontDrainGrace   = time.Second            // beyond the drain deadline before SIGKILL
 
 	frontsMax = 64
-	loopsMax  = controlFDsMax // one message carries the sockets of one listener
+	// secretBytes is how many random bytes an instance's secret has.
+	secretBytes = 32
+	loopsMax    = controlFDsMax // one message carries the sockets of one listener
 
 	counterNamesMax   = 4096
 	counterLineBytes  = 128 // two cache lines: the adjacent-line prefetcher pairs them

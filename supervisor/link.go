@@ -85,6 +85,9 @@ type LinkEvents interface {
 	WorkerHung(w WorkerRef, detail string)
 	// WorkerRefused: a connection attempt was refused although w was ready; a hint to look at it.
 	WorkerRefused(w WorkerRef, err string)
+	// WorkerCircuit: w fails and gets no requests for a while, why being the last failure; or, with an
+	// empty why, it gets them again.
+	WorkerCircuit(w WorkerRef, why string)
 	// WorkerServed is sent once per worker, when its first request completed.
 	WorkerServed(w WorkerRef)
 	// PoolWaits: a request waits and no worker is in rotation. Once until one is.

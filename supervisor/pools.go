@@ -256,6 +256,13 @@ func (ps *Pools) WorkerRefused(w WorkerRef, err string) {
 	ps.post(event{worker: w, kind: evRefused, text: err})
 }
 
+// WorkerCircuit implements LinkEvents. It is told, not acted on: the front does what is to be done.
+func (ps *Pools) WorkerCircuit(w WorkerRef, why string) {
+	ps.post(event{call: func() {
+		ps.onPool(w.Pool, func(p *Pool, _ time.Time) { p.onCircuit(w, why) })
+	}})
+}
+
 // WorkerServed implements LinkEvents.
 func (ps *Pools) WorkerServed(w WorkerRef) { ps.post(event{worker: w, kind: evServed}) }
 

@@ -47,10 +47,6 @@ var poolRows = []keyRow{
 		set:  edit{pools: "s: {dispatch: http}"}, before: "frames", after: "HTTP", probe: spoken("s"),
 	},
 	{
-		key: "pools.*.balance", set: edit{pool: "balance: least-in-flight"}, before: "least-in-flight",
-		after: "least-in-flight", probe: onlyWord("pools.p.balance"),
-	},
-	{
 		key: "pools.*.socket", set: edit{pool: "socket: inherit", command: "testworker, -bind, inherit"},
 		before: "false", after: "1 true", probe: body("/env?name=LISTEN_FDS"),
 	},
@@ -130,7 +126,7 @@ var poolRows = []keyRow{
 	{
 		key: "pools.*.timeouts.connect", base: edit{command: "testworker, -bind, short, -idle"},
 		before: never, set: edit{pool: "timeouts: {connect: 200ms}"},
-		after: "504 Timer_Worker", probe: status("/"),
+		after: "504 Timer_WorkerConnect", probe: status("/"),
 	},
 	{
 		key: "pools.*.timeouts.first_byte", before: never,

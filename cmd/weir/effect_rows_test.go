@@ -177,7 +177,7 @@ var appRows = []keyRow{
 		key:  "sites.*.apps.*.timeouts.connect",
 		base: edit{command: "testworker, -bind, short, -idle"}, before: never,
 		set:   edit{app: "/x: {pool: p, timeouts: {connect: 200ms}}"},
-		after: "504 Timer_Worker", probe: within(3*time.Second, status("/x")),
+		after: "504 Timer_WorkerConnect", probe: within(3*time.Second, status("/x")),
 	},
 	{
 		key: "sites.*.apps.*.timeouts.first_byte", before: never,

@@ -225,8 +225,8 @@ func TestEarlyAnswers(t *testing.T) {
 	c := in.talk(t)
 	go io.WriteString(c, fmt.Sprintf("POST /deaf HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s",
 		size, strings.Repeat("x", size))) //nolint:errcheck // it is not taken
-	if got, _ := c.answer("POST"); got != "504 Timer_Worker" {
-		t.Errorf("POST /deaf: %q; want 504 Timer_Worker", got)
+	if got, _ := c.answer("POST"); got != "504 Timer_WorkerIdle" {
+		t.Errorf("POST /deaf: %q; want 504 Timer_WorkerIdle", got)
 	}
 }
 

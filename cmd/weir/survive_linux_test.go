@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -108,4 +109,26 @@ func descriptors(t *testing.T, pid int) int {
 		t.Fatal(err)
 	}
 	return len(fds)
+}
+
+// A client's sticky cookie outlives the front that gave it.
+func TestStickyAcrossFronts(t *testing.T) {
+	t.Parallel()
+	b := startBed(t, edit{pool: "workers: 3, balance: sticky"})
+	first := b.get("/pid")
+	cookie, _, _ := strings.Cut(first.header.Get("Set-Cookie"), ";")
+	front := b.status().Fronts[0].PID
+	if err := unix.Kill(front, unix.SIGKILL); err != nil {
+		t.Fatalf("kill %d: %v", front, err)
+	}
+	b.until("front replaced", func(s *admin.Status) bool {
+		return s.Fronts[0].State == "up" && s.Fronts[0].PID != front
+	})
+	for range 6 {
+		got := b.get("/pid", "Cookie: "+cookie)
+		if got.body != first.body || got.header.Get("Set-Cookie") != "" {
+			t.Errorf("after the front's death: %q, Set-Cookie %q; want %q and none", got.body,
+				got.header.Get("Set-Cookie"), first.body)
+		}
+	}
 }

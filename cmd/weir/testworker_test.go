@@ -169,14 +169,8 @@ func workerMux(text string) *http.ServeMux {
 		n, err := io.Copy(io.Discard, r.Body)
 		fmt.Fprintln(w, n, err)
 	})
-	m.HandleFunc("/sleep", func(w http.ResponseWriter, r *http.Request) {
-		d, _ := time.ParseDuration(r.FormValue("for"))
-		select {
-		case <-time.After(d):
-			fmt.Fprintln(w, "slept")
-		case <-r.Context().Done():
-		}
-	})
+	m.HandleFunc("/sleep", sleepFor)
+	m.HandleFunc("/sleep/", sleepFor)
 	bulkHandlers(m)
 	m.HandleFunc("/trailers", echoTrailers)
 	m.HandleFunc("/answer", func(w http.ResponseWriter, r *http.Request) {
@@ -207,6 +201,10 @@ func workerMux(text string) *http.ServeMux {
 		fmt.Fprintln(w, try(r.FormValue("to"), r.FormValue("path")))
 	})
 	m.HandleFunc("/trickle", trickle)
+	m.HandleFunc("/abort", abort)
+	m.HandleFunc("/aborted", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, aborted.Load())
+	})
 	m.HandleFunc("/print", func(w http.ResponseWriter, r *http.Request) {
 		n, _ := strconv.Atoi(r.FormValue("lines"))
 		fmt.Print(strings.Repeat(r.FormValue("text")+"\n", n))
@@ -222,6 +220,27 @@ func grow(http.ResponseWriter, *http.Request) {
 	grown = make([]byte, 100<<20)
 	for i := 0; i < len(grown); i += os.Getpagesize() {
 		grown[i] = 1
+	}
+}
+
+// sleepFor answers when its time is over.
+func sleepFor(w http.ResponseWriter, r *http.Request) {
+	d, _ := time.ParseDuration(r.FormValue("for"))
+	select {
+	case <-time.After(d):
+		fmt.Fprintln(w, "slept")
+	case <-r.Context().Done():
+	}
+}
+
+// aborted is how many requests /abort has ended.
+var aborted atomic.Int32
+
+// abort ends the connection without an answer, where pid names this process or nobody.
+func abort(_ http.ResponseWriter, r *http.Request) {
+	if pid := r.FormValue("pid"); pid == "" || pid == strconv.Itoa(os.Getpid()) {
+		aborted.Add(1)
+		panic(http.ErrAbortHandler)
 	}
 }
 

@@ -44,3 +44,24 @@ func TestMuxAllocs(t *testing.T) {
 		}
 	}
 }
+
+// TestBalanceAllocs: nor does a rule that looks at the request.
+func TestBalanceAllocs(t *testing.T) {
+	secret := []byte("secret")
+	cookie := (&Pool{name: "shop", secret: secret}).cookie(1)
+	for _, b := range []Balance{
+		{Rule: RoundRobin}, {Rule: Random2}, {Rule: HashClient}, {Rule: HashHeader, Name: "X-Key"},
+		{Rule: HashCookie, Name: "session"}, {Rule: Sticky},
+	} {
+		request := "GET / HTTP/1.1\r\nHost: shop.example\r\nX-Key: k\r\n" +
+			"X-Forwarded-For: 192.0.2.1\r\nCookie: a=b; session=x; weir-shop=" + cookie + "\r\n\r\n"
+		o := Options{Balance: b, Secret: secret, Limit: Limit{Adaptive: AdaptiveOn}}
+		exchange := proxyWith(t, o, request, ok("Hello, World!"))
+		for range 100 {
+			exchange()
+		}
+		if got := testing.AllocsPerRun(1000, exchange); got != 0 {
+			t.Errorf("%+v: allocations per request = %v; want 0", b, got)
+		}
+	}
+}

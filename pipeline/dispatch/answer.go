@@ -192,6 +192,7 @@ func (j *job) startAnswer(status int, length int64) bool {
 		bump(&j.lane.errors)
 	}
 	j.x.FromWorker()
+	j.observe()
 	j.stage = stageRelay
 	u := j.up
 	if c.StartResponse(length) != nil || c.Ended() {

@@ -45,7 +45,7 @@ func TestBacklogFull(t *testing.T) {
 	if err := f.AddWorker(1, Endpoint{Network: "unix", Address: path, Concurrency: 4}); err != nil {
 		t.Fatal(err)
 	}
-	f.dial().get("/").wantReason("full until the time-out", 504, pipeline.WorkerTimeout)
+	f.dial().get("/").wantReason("full until the time-out", 504, pipeline.WorkerConnectTimeout)
 	f.Update(Options{})
 	c := f.dial().get("/x")
 	f.eventually("in flight", func() bool { return f.Snapshot().Workers[0].InFlight == 1 })

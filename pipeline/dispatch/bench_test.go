@@ -13,7 +13,12 @@ import (
 // all of them. Neither client nor worker allocates.
 func proxyOnce(tb testing.TB, request, answer string) func() {
 	tb.Helper()
-	f := startFront(tb, 1, Options{})
+	return proxyWith(tb, Options{}, request, answer)
+}
+
+func proxyWith(tb testing.TB, o Options, request, answer string) func() {
+	tb.Helper()
+	f := startFront(tb, 1, o)
 	out := []byte(answer)
 	end := []byte("\r\n\r\n")
 	if bytes.Contains([]byte(request), []byte("\r\n\r\nhello")) {

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"weir/pipeline"
 )
 
 var seed = flag.Uint64("seed", 0, "of TestChaos; 0: by the clock")
@@ -22,7 +24,26 @@ func TestChaos(t *testing.T) {
 		*seed = uint64(time.Now().UnixNano())
 	}
 	t.Logf("-seed %d", *seed)
-	f := startFront(t, 3, Options{ReplayRate: 1000})
+	t.Run("plain", func(t *testing.T) { chaos(t, Options{ReplayRate: 1000}) })
+	t.Run("limited", func(t *testing.T) {
+		chaos(t, Options{
+			ReplayRate: 1000, Policy: LIFO, QueueTimeout: time.Second, Balance: Balance{Rule: Random2},
+			Limit: Limit{Adaptive: AdaptiveOn, Min: 2, Max: 6}, Circuit: Circuit{Failures: 1, Open: ms},
+		})
+	})
+	t.Run("hashed", func(t *testing.T) {
+		chaos(t, Options{ReplayRate: 1000, Balance: Balance{Rule: HashHeader, Name: "Host"}})
+	})
+}
+
+func chaos(t *testing.T, o Options) {
+	f := startWith(t, 3, o, func(p *Pool) pipeline.Handler {
+		var n atomic.Uint32
+		classes := [priorities]pipeline.Handler{
+			p.RouteAt(High, Timeouts{}), p.Handler(), p.RouteAt(Low, Timeouts{}),
+		}
+		return func(c *pipeline.Context) { classes[n.Add(1)%uint32(priorities)](c) }
+	})
 	rnd := rand.New(rand.NewPCG(*seed, 1))
 	var alive []*testWorker
 	var numbers []uint64

@@ -101,8 +101,8 @@ func (j *job) OnExpire(_ *netpoll.Timer, now int64) {
 	defer j.guard(j.c)
 	total := j.times.Total
 	switch {
-	case j.start > 0 && total > 0 && now >= j.start+int64(total) && !j.queued:
-		j.timedOut(now)
+	case j.start > 0 && total > 0 && now >= j.start+int64(total):
+		j.timedOut(now, pipeline.WorkerTotalTimeout)
 	case j.deadAt > 0 && now >= j.deadAt:
 		j.lost(j.consumed(), 502, reasonAbandoned)
 	default:
@@ -150,7 +150,7 @@ func (j *job) onClock(now int64) {
 			j.movedTo, j.moved = sent, now
 		}
 		if d := j.times.Idle; d > 0 && !j.choked && now >= j.moved+int64(d) {
-			j.timedOut(now)
+			j.timedOut(now, pipeline.WorkerIdleTimeout)
 			return
 		}
 	}
@@ -178,11 +178,11 @@ func (j *job) overdue(now int64) bool {
 		return true
 	}
 	if d := j.times.FirstByte; d > 0 && !j.gotByte && now >= j.sentAll+int64(d) {
-		j.timedOut(now)
+		j.timedOut(now, reasonTimeout)
 		return true
 	}
 	if d := j.times.Idle; d > 0 && j.gotByte && now >= j.moved+int64(d) {
-		j.timedOut(now) // part of a head, and no more
+		j.timedOut(now, pipeline.WorkerIdleTimeout) // part of a head, and no more
 		return true
 	}
 	return false
@@ -206,7 +206,7 @@ func (j *job) stuck(now int64) bool {
 		return true
 	}
 	if d := j.times.Idle; d > 0 && now >= j.moved+int64(d) {
-		j.timedOut(now)
+		j.timedOut(now, pipeline.WorkerIdleTimeout)
 		return true
 	}
 	return false
@@ -256,7 +256,7 @@ func (j *job) queueTimeout(now int64) {
 		return
 	}
 	bump(&j.s.queueTimeout)
-	j.fail(503, pipeline.QueueTimeout, retryAfterBusy)
+	j.fail(503, pipeline.QueueTimeout, j.s.pool.retryAfter())
 }
 
 var errConnectTimeout = errors.New("dispatch: connect: timed out")
@@ -266,7 +266,7 @@ var errConnectTimeout = errors.New("dispatch: connect: timed out")
 func (j *job) connectTimeout() {
 	if j.stage == stageBacklog {
 		bump(&j.s.timeouts)
-		j.fail(504, reasonTimeout, retryAfterBusy)
+		j.fail(504, pipeline.WorkerConnectTimeout, retryAfterBusy)
 		return
 	}
 	u := j.up
@@ -279,13 +279,13 @@ func (j *job) connectTimeout() {
 	j.refused(errConnectTimeout)
 }
 
-// timedOut ends a request that took too long.
-func (j *job) timedOut(now int64) {
+// timedOut ends a request that took too long; why names the clock.
+func (j *job) timedOut(now int64, why pipeline.Reason) {
 	bump(&j.s.timeouts)
 	if !j.answering() && j.lane != nil && j.up != nil && j.sentAll > 0 && j.silent(now) {
 		return
 	}
-	j.fail(504, reasonTimeout, "")
+	j.fail(504, why, "")
 }
 
 // silent keeps account of a worker whose requests time out before HangAfter: they count together.

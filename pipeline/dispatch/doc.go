@@ -8,7 +8,9 @@
 //	pool.go      what any goroutine may ask for: workers come, drain, go; availability; options
 //	worker.go    a worker as all loops see it: slots, load, state
 //	lane.go      a worker as one loop sees it: its connections there
-//	shard.go     who gets the next slot
+//	shard.go     who gets the next slot; queue.go in which order; drain.go how fast
+//	balance.go   of which worker; sticky.go by a cookie
+//	circuit.go   workers that fail; limiter.go how many requests all of them can do with
 //	job.go       one request: queued, connecting, sent, answered; replay.go when it went wrong
 //	upstream.go  one connection to a worker
 //	head.go      the request as the worker gets it; forwarded.go who it is from
@@ -25,8 +27,8 @@
 //
 // # Who is next
 //
-// Waiters have tickets in the order of their coming. Whoever frees a slot while somebody waits
-// wakes the shard with the oldest ticket, which takes slots from the common counters as long as its
-// own oldest waiter is the oldest of all, then wakes the next. Each side first publishes (a free
-// slot, a ticket), then looks for the other's, so none is missed.
+// Waiters have a class, and tickets in the order of their coming. Whoever frees a slot while somebody
+// waits wakes the shard whose turn it is by class and ticket, which takes slots from the common
+// counters as long as that is so, then wakes the next. Each side first publishes (a free slot, a
+// ticket), then looks for the other's, so none is missed.
 package dispatch

@@ -46,8 +46,9 @@ func TestAnswers(t *testing.T) {
 			502, pipeline.WorkerProtocol},
 		{"says nothing", stay(""), Options{Timeouts: Timeouts{FirstByte: 20 * ms}}, 504, pipeline.WorkerTimeout},
 		{"stops within the head", stay("HTTP/1.1 200 OK\r\nA"), Options{Timeouts: Timeouts{Idle: 20 * ms}},
-			504, pipeline.WorkerTimeout},
-		{"takes too long in all", stay(""), Options{Timeouts: Timeouts{Total: 20 * ms}}, 504, pipeline.WorkerTimeout},
+			504, pipeline.WorkerIdleTimeout},
+		{"takes too long in all", stay(""), Options{Timeouts: Timeouts{Total: 20 * ms}},
+			504, pipeline.WorkerTotalTimeout},
 		{"hangs", stay(""), Options{HangAfter: 20 * ms}, 504, pipeline.WorkerHung},
 	} {
 		t.Run(tc.desc, func(t *testing.T) {

@@ -68,6 +68,7 @@ type events struct {
 	drained, served chan uint64
 	hung, refused   chan string
 	waiting         chan string
+	circuit         chan string
 }
 
 func (e *events) Drained(_ string, n uint64) { e.drained <- n }
@@ -80,6 +81,10 @@ func (e *events) Served(_ string, n uint64) {
 func (e *events) Hung(_ string, n uint64, d string)    { e.hung <- fmt.Sprintf("%d: %s", n, d) }
 func (e *events) Waiting(string)                       { sendMaybe(e.waiting, "") }
 func (e *events) Refused(_ string, n uint64, d string) { sendMaybe(e.refused, d) }
+
+func (e *events) Circuit(_ string, n uint64, why string) {
+	sendMaybe(e.circuit, fmt.Sprintf("%d: %s", n, why))
+}
 
 func sendMaybe(c chan string, s string) {
 	select {
@@ -99,7 +104,7 @@ func startWith(t testing.TB, loops int, o Options, app func(*Pool) pipeline.Hand
 	f := &front{t: t, told: events{
 		drained: make(chan uint64, 16), served: make(chan uint64, 16),
 		hung: make(chan string, 16), refused: make(chan string, 16),
-		waiting: make(chan string, 16),
+		waiting: make(chan string, 16), circuit: make(chan string, 64),
 	}}
 	for i := range loops {
 		l, err := netpoll.New(netpoll.Config{Index: i, PlainWait: true})

@@ -64,6 +64,7 @@ type request struct {
 	doneAt             uint32 // what the worker had completed at the dispatch
 	base               uint64 // bytes that the connection had sent before this request
 	tries, replays     uint8
+	wish               wish // see balance.go
 
 	// request body
 	keep      bool // job.body has all that came

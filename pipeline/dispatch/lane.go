@@ -105,6 +105,7 @@ func (l *lane) refuse(err error) {
 	l.delay = min(max(2*l.delay, refusedWaitMin), refusedWaitMax)
 	l.w.refused.Store(l.w.pool.clock() + int64(l.delay))
 	l.w.pool.ev.Refused(l.w.pool.name, l.w.n, err.Error())
+	l.w.failed(err.Error())
 }
 
 // accepted notes that the worker took a connection.

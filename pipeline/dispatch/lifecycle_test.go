@@ -246,6 +246,17 @@ func TestRouteTimeouts(t *testing.T) {
 	f.audit()
 }
 
+// TestTotalInQueue: the clock of the whole exchange runs on while a request that its worker refused
+// waits for another one.
+func TestTotalInQueue(t *testing.T) {
+	f := startFront(t, 1, Options{Timeouts: Timeouts{Total: 30 * ms}})
+	w := startWorker(t, serveHello)
+	w.kill() // its address stays, and refuses
+	f.add(1, w, 4)
+	f.dial().get("/").wantReason("refused, then queued", 504, pipeline.WorkerTotalTimeout)
+	f.audit()
+}
+
 // TestCancel: a client that goes away closes the worker's connection and frees the slot.
 func TestCancel(t *testing.T) {
 	f := startFront(t, 1, Options{})

@@ -17,13 +17,17 @@ const (
 	hangDefault         = 60 * time.Second
 	replayRateDefault   = 10  // replays per second, and beside them
 	replayShareDefault  = 0.2 // this share of the requests
+	replaysDefault      = 2   // of a request of which the worker took a byte
+
+	circuitFailuresDefault = 5
+	circuitOpenDefault     = 5 * time.Second
 )
 
 // Maxima of this package.
 const (
 	concurrencyMax = 1 << 20 // slots of one worker
 
-	replaysMax     = 2                     // of a request of which the worker took a byte
+	replaysMax     = 10                    // of a request of which the worker took a byte
 	replayWait     = 20 * time.Millisecond // before one on the worker that lost it, for want of another
 	triesMax       = 10                    // connections a request is given that end before a byte is taken
 	replayBurstMax = 1000                  // replays that may be saved up
@@ -52,8 +56,32 @@ const (
 	jobsFreeMax        = 256              // of a shard's free list
 	headRoomBytes      = 512              // what a forwarded head may have beyond the client's
 
-	retryAfterBusy    = "1"  // seconds, with 503: the queue moves
-	retryAfterOffline = "10" // the pool does not
+	circuitOpenMax   = 5 * time.Minute // unless Circuit.Open is longer
+	circuitDoublings = 10
+
+	normalEvery   = 8                      // of so many slots one is not of the highest class
+	lowEvery      = 64                     // and of so many one of the lowest
+	drainWaitMin  = 100 * time.Millisecond // before the queue's rate is known
+	drainWindow   = 2 * time.Second        // over which it is measured
+	retryAfterMin = 1                      // seconds
+	retryAfterMax = 60
+
+	limitMinDefault = 4                      // requests in flight
+	limitTolerance  = 1.5                    // times the least latency are no sign of overload
+	limitFallMax    = 0.5                    // what is left of the limit after a window, at least
+	limitSampleTime = 50 * time.Millisecond  // of one loop, before it is told to the others
+	limitWindow     = 250 * time.Millisecond // between changes of the limit
+	limitSamplesMin = 10                     // in a window
+	limitMemory     = 30 * time.Second       // twice that long the least latency is remembered
+
+	random2ThrowsMax = 8   // at workers, until two of them can take the request
+	hashLoadShare    = 125 // percent of the mean load that a hashed worker may have
+	secretBytes      = 32  // of the key of sticky cookies
+	cookieMACBytes   = 16
+	base36UintMax    = 13 // digits
+
+	retryAfterBusy    = "1"  // seconds, with 504: a backlog is full
+	retryAfterOffline = "10" // with 503: the pool takes no requests
 )
 
 // responseLimits bound a worker's response head.

@@ -37,12 +37,19 @@ type Options struct {
 	QueueTimeout time.Duration // 30s, Off: 503 Timer_AppPool when it has passed
 	ReadyTimeout time.Duration // 90s: takes its place while no worker is ready, if longer
 	Overload     Overload
+	Policy       Policy
 	Timeouts     Timeouts
 	HangAfter    time.Duration // 60s, Off
 	HangOnly     bool          // a hung worker is told of and left alone, and so are its requests
 
+	Limit   Limit
+	Balance Balance
+	Secret  []byte // signs sticky cookies; nil: one of this pool's own. Not changed by Update
+
 	ReplayRate  float64 // replays per second; 0 = 10, < 0 = none
 	ReplayShare float64 // and this share of all requests; 0 = 0.2, < 0 = none
+	ReplayMax   int     // of one request; 0 = 2, < 0 = none; at most 10
+	Circuit     Circuit
 
 	HideServer     bool // the worker's Server field is not passed on
 	TrustedProxies []netip.Prefix
@@ -110,6 +117,20 @@ func (o Options) resolved() *settings {
 	if o.ReplayShare == 0 {
 		s.ReplayShare = replayShareDefault
 	}
+	if o.Limit.Min <= 0 {
+		s.Limit.Min = limitMinDefault
+	}
+	if o.ReplayMax == 0 {
+		s.ReplayMax = replaysDefault
+	}
+	s.ReplayMax = min(max(s.ReplayMax, 0), replaysMax)
+	if o.Circuit.Failures == 0 {
+		s.Circuit.Failures = circuitFailuresDefault
+	}
+	s.Circuit.Failures = max(s.Circuit.Failures, 0)
+	if o.Circuit.Open <= 0 {
+		s.Circuit.Open = circuitOpenDefault
+	}
 	s.ReplayRate, s.ReplayShare = max(s.ReplayRate, 0), max(s.ReplayShare, 0)
 	return s
 }
@@ -137,6 +158,9 @@ type Events interface {
 	Hung(pool string, n uint64, detail string)
 	// Refused: n did not take a connection.
 	Refused(pool string, n uint64, err string)
+	// Circuit: n failed Options.Circuit.Failures times in a row, or was tried again and failed, and
+	// gets no requests for a while; why is the last failure. Or, why being empty, it gets them again.
+	Circuit(pool string, n uint64, why string)
 	// Served comes once, when n has completed its first request.
 	Served(pool string, n uint64)
 	// Waiting: a request waits and no worker is in rotation. Once until one is added.

@@ -20,6 +20,12 @@ type Pool struct {
 	start  time.Time
 	shards []*shard // by Loop.Index; nil where no loop has that index
 	budget budget
+	drain  drain
+
+	limiter limiter
+	secret  []byte // of sticky cookies
+
+	cookieName string
 
 	mu    sync.Mutex // orders changes of workers and options
 	set   atomic.Pointer[settings]
@@ -32,13 +38,19 @@ type Pool struct {
 	waiters atomic.Int64 // over all loops
 	_       cacheLine
 	tickets atomic.Uint64 // given to waiters, in order
+	grants  atomic.Uint64 // slots given to waiters
 	_       cacheLine
 }
 
 // NewPool makes a pool without workers that is Available: it queues. Loops need distinct
 // Config.Index values from 0 on; they may be running or not yet. ev must not be nil.
 func NewPool(o Options, loops []*netpoll.Loop, ev Events) *Pool {
-	p := &Pool{name: o.Name, ev: ev, start: time.Now()}
+	p := &Pool{
+		name: o.Name, ev: ev, start: time.Now(), secret: o.Secret, cookieName: cookiePrefix + o.Name,
+	}
+	if len(p.secret) == 0 {
+		p.secret = newSecret()
+	}
 	p.set.Store(o.resolved())
 	p.workers.Store(new([]*worker))
 	for _, l := range loops {
@@ -56,11 +68,15 @@ func NewPool(o Options, loops []*netpoll.Loop, ev Events) *Pool {
 // Name is the pool's name.
 func (p *Pool) Name() string { return p.name }
 
-// Update replaces the options; the name stays. Requests under way keep those they began with.
+// Update replaces the options; name and secret stay. Requests under way keep those they began with.
 func (p *Pool) Update(o Options) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.set.Store(o.resolved())
+	if o.Limit.Adaptive == AdaptiveOff {
+		p.limiter.forget()
+		p.kick()
+	}
 }
 
 // SetAvailable says what happens to requests from now on. Waiters are answered likewise; requests
@@ -103,11 +119,13 @@ func (p *Pool) AddWorker(n uint64, e Endpoint) error {
 		if !w.revive() {
 			return fmt.Errorf("dispatch: worker %s/%d: added twice", p.name, n)
 		}
+		w.circuit.close()
 		p.kick()
 		return nil
 	}
 	w := &worker{pool: p, n: n, address: a.String(), slots: int32(e.Concurrency), mux: e.Mux}
 	w.free.Store(w.slots)
+	w.cookie = []byte(p.cookie(n))
 	if w.slow = int64(e.SlowStart); w.slow > 0 {
 		w.slowFrom.Store(p.clock() + 1) // not 0, which is none
 	}
@@ -131,6 +149,7 @@ func (p *Pool) DrainWorker(n uint64) {
 	drains := w != nil && (w.state.CompareAndSwap(uint32(workerReady), uint32(workerDraining)) ||
 		w.state.CompareAndSwap(uint32(workerHung), uint32(workerDraining)))
 	p.mu.Unlock()
+	p.keepOne()
 	switch {
 	case w == nil:
 		p.first().loop.Post(func() { p.ev.Drained(p.name, n) })
@@ -155,6 +174,7 @@ func (p *Pool) RemoveWorker(n uint64) {
 	workers = slices.DeleteFunc(workers, func(x *worker) bool { return x == w })
 	p.workers.Store(&workers)
 	p.mu.Unlock()
+	p.keepOne()
 	p.demanded.Store(false)
 	p.each(func(s *shard) { w.lanes[s.index].gone() })
 }
@@ -187,6 +207,7 @@ func (p *Pool) hung(w *worker, detail string) bool {
 	if !w.state.CompareAndSwap(uint32(workerReady), uint32(workerHung)) {
 		return false
 	}
+	p.keepOne()
 	r := &hangReport{worker: w, detail: detail}
 	for _, s := range p.shards {
 		if s != nil {
@@ -230,16 +251,23 @@ func (p *Pool) kick() {
 func (p *Pool) Handler() pipeline.Handler { return p.Route(Timeouts{}) }
 
 // Route is Handler with time-outs of a route; those that are zero are the pool's.
-func (p *Pool) Route(t Timeouts) pipeline.Handler {
-	r := &route{pool: p, own: t}
+func (p *Pool) Route(t Timeouts) pipeline.Handler { return p.RouteAt(Normal, t) }
+
+// RouteAt is Route with a place in the queue.
+func (p *Pool) RouteAt(class Priority, t Timeouts) pipeline.Handler {
+	if class >= priorities {
+		panic("dispatch: unknown priority")
+	}
+	r := &route{pool: p, own: t, class: class}
 	return r.serve
 }
 
 // route is the way from one app to a pool.
 type route struct {
-	pool *Pool
-	own  Timeouts
-	last atomic.Pointer[routeTimeouts]
+	pool  *Pool
+	own   Timeouts
+	class Priority
+	last  atomic.Pointer[routeTimeouts]
 }
 
 // routeTimeouts are a route's time-outs resolved against one version of the pool's options.
@@ -266,12 +294,16 @@ func (r *route) serve(c *pipeline.Context) {
 	set := r.pool.set.Load()
 	j := s.acquire()
 	j.begin(c, x, set, r.timeouts(set))
+	j.wish.class = r.class
 	if a := Availability(r.pool.avail.Load()); a != Available {
 		j.unavailable(a)
 		return
 	}
 	if j.refuseForm() {
 		return
+	}
+	if set.Balance.Rule >= HashClient {
+		j.makeWish()
 	}
 	c.Hold(j)
 	s.enter(j)

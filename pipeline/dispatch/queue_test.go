@@ -18,7 +18,7 @@ func TestOrder(t *testing.T) {
 	}
 	loops := 0
 	for _, s := range f.shards {
-		if s.head.Load() != noTicket {
+		if s.ends[Normal].oldest.Load() != noTicket {
 			loops++
 		}
 	}

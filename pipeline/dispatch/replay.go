@@ -17,6 +17,9 @@ func (j *job) lost(consumed bool, status int, reason pipeline.Reason) {
 	}
 	w := j.lane.w
 	bump(&j.lane.errors)
+	if status == 502 {
+		w.failed(reason.String())
+	}
 	j.detach()
 	j.deadAt = 0
 	s.retryElsewhere(j, w)
@@ -38,7 +41,7 @@ func (j *job) mayRepeat(consumed bool) bool {
 	case !consumed:
 		j.tries++
 		return j.tries < triesMax
-	case !j.c.Request().Verb.Idempotent() || j.replays >= replaysMax:
+	case !j.c.Request().Verb.Idempotent() || int(j.replays) >= j.set.ReplayMax:
 		return false
 	case !j.s.pool.takeReplay():
 		return false
@@ -64,6 +67,9 @@ func (j *job) fail(status int, reason pipeline.Reason, retryAfter string) {
 	}
 	if j.lane != nil {
 		bump(&j.lane.errors)
+		if status == 502 && j.stage != stageRelay {
+			j.lane.w.failed(reason.String())
+		}
 	}
 	j.detach()
 	s.release(j)
@@ -94,7 +100,7 @@ func (j *job) stop() {
 // overload answers a request that the queue has no room for.
 func (j *job) overload() {
 	if j.set.Overload != Reset {
-		j.fail(503, pipeline.QueueFull, retryAfterBusy)
+		j.fail(503, pipeline.QueueFull, j.s.pool.retryAfter())
 		return
 	}
 	c, x := j.c, j.x
@@ -131,6 +137,9 @@ type budget struct {
 // takeReplay takes one replay from the budget.
 func (p *Pool) takeReplay() bool {
 	set, now, requests := p.set.Load(), p.clock(), p.requests()
+	if set.ReplayRate == 0 && set.ReplayShare == 0 {
+		return false // whatever is saved up
+	}
 	b := &p.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()

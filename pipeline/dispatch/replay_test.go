@@ -73,7 +73,7 @@ func TestReplay(t *testing.T) {
 // TestReplayElsewhere: a request goes to another worker than the one that lost it, though that one
 // holds the fewest and takes connections.
 func TestReplayElsewhere(t *testing.T) {
-	f := startFront(t, 1, Options{ReplayRate: 1000})
+	f := startFront(t, 1, Options{ReplayRate: 1000, Circuit: Circuit{Failures: -1}})
 	release := make(chan struct{})
 	free := sync.OnceFunc(func() { close(release) })
 	t.Cleanup(free)

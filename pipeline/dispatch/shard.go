@@ -11,22 +11,21 @@ import (
 	"weir/protocol/http1"
 )
 
-// noTicket is the published ticket of a shard without waiters.
-const noTicket = math.MaxUint64
-
 // shard is the part of a pool that one loop owns.
 type shard struct {
 	pool  *Pool
 	loop  *netpoll.Loop
 	index int
 
-	waiting         jobList
+	waiting         [priorities]jobList
 	free            *job // released ones, linked by next
 	frees           int
 	freeStreams     *upstream // linked by next
 	freeStreamCount int
 
-	rotate  int // where pick begins, so that ties rotate
+	rotate  int    // where choose begins, so that ties rotate
+	seed    uint64 // of random
+	sample  sample // of the limiter
 	serving bool
 	again   bool          // serve was called within serve
 	stopped bool          // the loop ends: nothing is begun
@@ -42,11 +41,9 @@ type shard struct {
 	resp   http1.Response  // scratch of one OnData
 	fields pipeline.Fields // of an informational response
 
-	_ cacheLine
-	// head is the ticket of the oldest waiter and since its pool time, for other loops.
-	head  atomic.Uint64
-	since atomic.Int64
-	woken atomic.Bool // onWake is posted
+	_     cacheLine
+	ends  [priorities]ends // of waiting, for other loops
+	woken atomic.Bool      // onWake is posted
 	_     cacheLine
 	counts
 	_ cacheLine
@@ -56,15 +53,19 @@ type shard struct {
 type counts struct {
 	requests, replays, refused, queued atomic.Uint64
 	queueFull, queueTimeout, timeouts  atomic.Uint64
+	granted                            atomic.Uint64 // slots to waiters
+	limited                            atomic.Uint64 // that came while the limit was reached
 }
 
 // bump adds one to a counter that only this loop writes: no locked instruction.
 func bump(c *atomic.Uint64) { c.Store(c.Load() + 1) }
 
 func newShard(p *Pool, l *netpoll.Loop, index int) *shard {
-	s := &shard{pool: p, loop: l, index: index, rotate: index}
+	s := &shard{pool: p, loop: l, index: index, rotate: index, seed: mix(uint64(index) + 1)}
 	s.retry.Owner = s
-	s.head.Store(noTicket)
+	for i := range s.ends {
+		s.ends[i].oldest.Store(noTicket)
+	}
 	s.onDrained = s.resumeDrained
 	s.onWake = func() {
 		s.woken.Store(false) // before serve looks: what comes later posts again
@@ -89,13 +90,20 @@ func (s *shard) wake() {
 func (s *shard) enter(j *job) {
 	bump(&s.requests)
 	p := s.pool
+	if j.set.Limit.Adaptive != AdaptiveOff && p.atLimit() {
+		bump(&s.limited)
+	}
 	if p.waiters.Load() == 0 {
-		if l, u := s.pick(); l != nil {
+		if l, u := s.pick(j); l != nil {
 			s.launch(j, l, u)
 			return
 		}
 	}
-	if p.waiters.Add(1) > int64(j.set.QueueLength) {
+	n := p.waiters.Add(1)
+	if n == 1 {
+		p.drain.begin(p)
+	}
+	if n > int64(j.set.QueueLength) && !s.displace(j) {
 		p.waiters.Add(-1)
 		bump(&s.queueFull)
 		j.overload()
@@ -104,8 +112,7 @@ func (s *shard) enter(j *job) {
 	bump(&s.queued)
 	j.ticket = p.tickets.Add(1)
 	j.wait(j.set.QueueTimeout)
-	s.waiting.pushBack(j)
-	s.publish()
+	s.queue(j)
 	p.demand()
 	s.serve()
 }
@@ -114,7 +121,7 @@ func (s *shard) enter(j *job) {
 // requests, and its socket may take connections to the end: without another one the request waits a
 // little, in nobody's way, until it is known whether w has gone.
 func (s *shard) retryElsewhere(j *job, w *worker) {
-	if l, u := s.pickBut(w); l != nil {
+	if l, u := s.pickBut(j, w); l != nil {
 		s.launch(j, l, u)
 		return
 	}
@@ -133,39 +140,19 @@ func (s *shard) reenter(j *job) {
 		j.unavailable(a)
 		return
 	}
-	if l, u := s.pick(); l != nil {
+	if l, u := s.pick(j); l != nil {
 		s.launch(j, l, u)
 		return
 	}
 	p.waiters.Add(1) // it was accepted once: the bound does not count again
-	j.ticket = min(p.tickets.Load(), s.head.Load())
+	j.ticket = min(p.tickets.Load(), s.ends[j.wish.class].oldest.Load())
 	j.wait(j.set.QueueTimeout)
-	s.waiting.pushFront(j)
-	s.publish()
+	s.queueFirst(j)
 	p.demand()
 }
 
-// leave takes a waiter out of the queue.
-func (s *shard) leave(j *job) {
-	s.waiting.remove(j)
-	s.pool.waiters.Add(-1)
-	s.publish()
-}
-
-// publish tells other loops how long this one's oldest waiter has waited.
-func (s *shard) publish() {
-	j := s.waiting.first
-	switch {
-	case j == nil:
-		s.head.Store(noTicket)
-	case s.head.Load() != j.ticket:
-		s.since.Store(j.waitSince)
-		s.head.Store(j.ticket)
-	}
-}
-
-// serve gives slots to waiters in the order of their tickets: this loop's own while its oldest is
-// the oldest of all, then it wakes the loop whose turn it is.
+// serve gives slots to waiters in the order that Pool.turn says: this loop's own as long as it is
+// theirs, then it wakes the loop whose turn it is.
 func (s *shard) serve() {
 	if s.serving {
 		s.again = true
@@ -187,85 +174,66 @@ func (s *shard) serveOne() bool {
 	if s.pool.waiters.Load() == 0 {
 		return false
 	}
-	oldest := s.pool.oldest()
+	turn := s.pool.turn()
 	switch {
-	case oldest == nil: // being published: its loop looks for slots itself
+	case turn.s == nil: // being published: its loop looks for slots itself
 		return false
-	case oldest != s:
-		if s.pool.anyFree() || s.closeIdle() {
-			oldest.wake()
+	case turn.s != s:
+		if !s.pool.held() && (s.pool.anyFree() || s.closeIdle()) {
+			turn.s.wake()
 		}
 		return false
 	}
-	l, u := s.pick()
+	j := s.waiting[turn.class].first
+	if turn.newest {
+		j = s.waiting[turn.class].last
+	}
+	if s.pool.held() { // who ends a request, or raises the limit, sees to the next
+		return false
+	}
+	l, u := s.pick(j)
 	if l == nil {
 		s.ask()
 		s.armRetry()
 		return false
 	}
-	j := s.waiting.first
 	s.leave(j)
+	bump(&s.granted)
+	s.pool.grants.Add(1)
 	s.launch(j, l, u)
 	return true
 }
 
-// pick takes a slot of the usable worker with the fewest requests in flight: with an idle
-// connection of this loop, or without one (u is nil) for a new connection. l is nil when there is
-// none.
+// pick takes a slot for j of a worker that choose gives: with an idle connection of this loop, or
+// without one (u is nil) for a new connection. l is nil when there is none.
 //
 // Hot path: once per request. No allocation: TestProxyAllocs.
-func (s *shard) pick() (l *lane, u *upstream) { return s.pickBut(nil) }
+func (s *shard) pick(j *job) (l *lane, u *upstream) { return s.pickBut(j, nil) }
 
 // pickBut is pick of any worker but one.
-func (s *shard) pickBut(not *worker) (l *lane, u *upstream) {
-	if s.stopped {
+func (s *shard) pickBut(j *job, not *worker) (l *lane, u *upstream) {
+	if s.stopped || s.pool.held() {
 		return nil, nil
 	}
 	workers := *s.pool.workers.Load()
 	for range len(workers) {
-		best := s.leastLoaded(workers, not)
+		best := s.choose(j, workers, not)
 		if best == nil {
 			return nil, nil
 		}
-		if u = best.pop(); u != nil || best.w.take() {
+		if u = best.pop(); u == nil && !best.w.take() {
+			continue // other loops were faster; they see to us when they are done
+		}
+		if best.w.admit(j.set) {
 			return best, u
 		}
-	}
-	return nil, nil // other loops were faster; they see to us when they are done
-}
-
-// leastLoaded is the usable worker with the fewest requests. One that starts slowly counts as if it
-// had those of a full one, and gets more than its share only when no other has a slot.
-func (s *shard) leastLoaded(workers []*worker, not *worker) (best *lane) {
-	var fresh *lane
-	i, load := s.rotate, 0
-	for range workers {
-		if i++; i >= len(workers) {
-			i = 0
-		}
-		w := workers[i]
-		l := &w.lanes[s.index]
-		if w == not || l.idle == nil && w.free.Load() <= 0 || !w.usable() {
-			continue
-		}
-		n := w.inFlight()
-		if w.slowFrom.Load() != 0 {
-			if share := w.share(); n < share {
-				n = n * int(w.slots) / share
-			} else {
-				fresh = l
-				continue
-			}
-		}
-		if best == nil || n < load {
-			best, load = l, n
-			s.rotate = i
+		if u != nil {
+			best.push(u)
+		} else {
+			best.w.giveBack()
 		}
 	}
-	if best == nil {
-		return fresh
-	}
-	return best
+	return nil, nil
 }
 
 // closeIdle gives up a connection for another loop's waiter.
@@ -278,11 +246,11 @@ func (s *shard) closeIdle() bool {
 	return false
 }
 
-// armRetry has serve run when a worker that refused may be tried again.
+// armRetry has serve run when a worker that refused, or was ejected, may be tried again.
 func (s *shard) armRetry() {
 	now, first := s.pool.clock(), int64(math.MaxInt64)
 	for _, w := range *s.pool.workers.Load() {
-		until := w.refused.Load()
+		until := max(w.refused.Load(), w.circuit.until.Load())
 		if until > now && workerState(w.state.Load()) == workerReady {
 			first = min(first, until)
 		}
@@ -345,51 +313,13 @@ func (s *shard) release(j *job) {
 
 // rejectWaiters answers everybody in this loop's queue: the pool is not available any more.
 func (s *shard) rejectWaiters() {
-	for s.waiting.first != nil && Availability(s.pool.avail.Load()) != Available {
-		j := s.waiting.first
-		s.leave(j)
-		j.unavailable(Availability(s.pool.avail.Load()))
+	for i := range s.waiting {
+		for s.waiting[i].first != nil && Availability(s.pool.avail.Load()) != Available {
+			j := s.waiting[i].first
+			s.leave(j)
+			j.unavailable(Availability(s.pool.avail.Load()))
+		}
 	}
-}
-
-// jobList is a queue of waiters, linked by next and prev.
-type jobList struct{ first, last *job }
-
-func (q *jobList) pushBack(j *job) {
-	j.next, j.prev = nil, q.last
-	if q.last == nil {
-		q.first = j
-	} else {
-		q.last.next = j
-	}
-	q.last = j
-	j.queued = true
-}
-
-func (q *jobList) pushFront(j *job) {
-	j.next, j.prev = q.first, nil
-	if q.first == nil {
-		q.last = j
-	} else {
-		q.first.prev = j
-	}
-	q.first = j
-	j.queued = true
-}
-
-func (q *jobList) remove(j *job) {
-	if j.prev == nil {
-		q.first = j.next
-	} else {
-		j.prev.next = j.next
-	}
-	if j.next == nil {
-		q.last = j.prev
-	} else {
-		j.next.prev = j.prev
-	}
-	j.next, j.prev = nil, nil
-	j.queued = false
 }
 
 // demand tells, once, that requests wait and no worker is in rotation.
@@ -401,20 +331,6 @@ func (p *Pool) demand() {
 
 // clock is the pool's time in ns: one for all loops, whose own clocks begin when they do.
 func (p *Pool) clock() int64 { return int64(time.Since(p.start)) }
-
-// oldest is the shard whose oldest waiter has waited longest; nil when nobody waits.
-func (p *Pool) oldest() (oldest *shard) {
-	best := uint64(noTicket)
-	for _, s := range p.shards {
-		if s == nil {
-			continue
-		}
-		if t := s.head.Load(); t < best {
-			best, oldest = t, s
-		}
-	}
-	return oldest
-}
 
 // anyFree says whether a usable worker has a slot that no connection holds.
 func (p *Pool) anyFree() bool {

@@ -10,6 +10,11 @@ type Status struct {
 	OldestAge time.Duration // of the request that has waited longest; 0 without waiters
 	Workers   []WorkerStatus
 
+	Limit        int           // of requests on workers, as found; 0: none
+	LimitMode    string        // off, shadow, on
+	LeastLatency time.Duration // until an answer begins, of the last minute; with a limit
+	Limited      uint64        // requests that came while the limit was reached
+
 	Requests     uint64 // that came
 	Queued       uint64 // of them, those that had to wait
 	QueueFull    uint64 // refused
@@ -28,8 +33,12 @@ type WorkerStatus struct {
 	InFlight    int
 	Connections int    // open or being opened
 	Completed   uint32 // modulo 2^32
+	Circuit     string // closed, open, half-open
+	Ejected     uint64 // times that its circuit opened
 	Errors      uint64 // answers of 500 and above, and exchanges that broke
 }
+
+var adaptiveNames = [...]string{AdaptiveOff: "off", AdaptiveShadow: "shadow", AdaptiveOn: "on"}
 
 // Snapshot is the pool's status. Any goroutine; it takes no lock and does not disturb the loops.
 func (p *Pool) Snapshot() Status {
@@ -48,15 +57,19 @@ func (p *Pool) Snapshot() Status {
 		st.Timeouts += c.timeouts.Load()
 		st.Refused += c.refused.Load()
 		st.Replays += c.replays.Load()
+		st.Limited += c.limited.Load()
 	}
-	if s := p.oldest(); s != nil {
-		st.OldestAge = max(time.Duration(p.clock()-s.since.Load()), 0)
+	st.Limit, st.LeastLatency = int(p.limiter.current.Load()), p.limiter.latency()
+	st.LimitMode = adaptiveNames[p.set.Load().Limit.Adaptive]
+	if since, ok := p.waitingSince(); ok {
+		st.OldestAge = max(time.Duration(p.clock()-since), 0)
 	}
 	for _, w := range *p.workers.Load() {
 		st.Workers = append(st.Workers, WorkerStatus{
 			N: w.n, Address: w.address, State: workerStateNames[w.state.Load()],
 			Slots: int(w.slots), InFlight: w.inFlight(),
 			Connections: int(w.slots - w.free.Load()), Completed: w.done(), Errors: w.errors(),
+			Circuit: w.circuit.name(p), Ejected: w.circuit.ejected.Load(),
 		})
 	}
 	return st

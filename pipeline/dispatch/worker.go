@@ -28,6 +28,7 @@ type worker struct {
 	lanes   []lane // by shard
 	mux     bool   // streams over one connection per loop
 	slow    int64  // ns from slowFrom to the full share of requests
+	cookie  []byte // that names it; see sticky.go
 
 	_    cacheLine
 	free atomic.Int32 // slots that no connection, open or being opened, has
@@ -40,6 +41,7 @@ type worker struct {
 	slowFrom atomic.Int64 // pool time at which it was added; 0: it has its full share
 	served   atomic.Bool
 	drained  atomic.Bool // Events.Drained was called
+	circuit  circuit
 	_        cacheLine
 }
 
@@ -56,9 +58,15 @@ func (w *worker) usable() bool {
 	if workerState(w.state.Load()) != workerReady {
 		return false
 	}
+	if w.circuit.open(w.pool) {
+		return false
+	}
 	until := w.refused.Load()
 	return until == 0 || w.pool.clock() >= until
 }
+
+// inRotation says whether requests are meant to come to the worker.
+func (w *worker) inRotation() bool { return workerState(w.state.Load()) == workerReady }
 
 // take takes a slot.
 //
@@ -124,6 +132,9 @@ func (w *worker) maybeDrained() {
 // completed counts a request that the worker answered.
 func (w *worker) completed() {
 	w.load.Add(loadDone - 1)
+	if w.circuit.failures.Load() != 0 || w.circuit.trial.Load() {
+		w.recovered()
+	}
 	if !w.served.Load() && w.served.CompareAndSwap(false, true) {
 		w.pool.ev.Served(w.pool.name, w.n)
 	}

@@ -25,6 +25,7 @@ func (r *resolver) checkPool(p *Pool) {
 			p.Queue.Length, r.c.Fronts), "at least as many as fronts", "")
 	}
 	r.checkScaling(key, p)
+	r.checkLimit(key+".limit", &p.Limit)
 	r.checkDir(key+".dir", p.Dir)
 	r.checkEnv(key+".env", &p.Env)
 	r.checkIsolation(key, p)

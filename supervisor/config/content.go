@@ -134,6 +134,10 @@ func (l *loader) refuse() {
 		case g.flag.Group == GroupPool && l.pool == "":
 			l.add(g.origin, "", "describes a pool, and "+l.content+" has none",
 				"it only with -- command", "")
+		case g.flag.Name == "dispatch" && len(l.s.Command) > 0 &&
+			g.values[len(g.values)-1] == string(DispatchMux):
+			l.add(g.origin, "", fmt.Sprintf("%q: %s is not known to speak it", DispatchMux, l.s.Command[0]),
+				"http; for a program of package worker name it in a file, as pools.*.dispatch", "")
 		}
 		return len(l.errs) > before
 	}

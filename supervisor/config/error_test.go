@@ -32,7 +32,11 @@ func TestFileErrors(t *testing.T) {
 			"one of loops, fronts, runtime_dir, user, trusted_proxies, unmatched, server_header, trust, " +
 			`listeners, sites, sidecars, pools, limits, timeouts, min_rate, log, admin, did you mean "limits"?`},
 		{"unknown nested key", pool("queue: {lenght: 5}"), `conf/weir.yaml:4:13: unknown key "lenght" ` +
-			`in pools.p.queue, expected one of length, timeout, overload, did you mean "length"?`},
+			`in pools.p.queue, expected one of length, timeout, overload, policy, did you mean "length"?`},
+		{"limit with min over max", pool("limit: {adaptive: on, min: 9, max: 8}"),
+			"pools.p.limit.max: is below limit.min"},
+		{"priority without a pool", site("/: {respond: {body: x}, priority: high}"),
+			"sites.s.apps./.priority: is a place in a pool's queue, and this app has no pool"},
 		{"not built yet", pool("affinity: {cookie: x}"),
 			`unknown key "affinity" in pools.p, expected one of`},
 		{"duplicate", "loops: 1\nloops: 2\n" + minimal,

@@ -100,6 +100,8 @@ func (k *Key) expectation(t reflect.Type) string {
 		return k.orSpecial("a share such as 10%")
 	case reflect.TypeFor[LineRate]():
 		return k.orSpecial("a rate such as 10000/s")
+	case reflect.TypeFor[Frequency]():
+		return k.orSpecial("a rate such as 10/s")
 	case reflect.TypeFor[Mode]():
 		return `an octal mode such as "0660"`
 	case reflect.TypeFor[Count](), reflect.TypeFor[int]():

@@ -64,8 +64,8 @@ type schema struct {
 var table = sync.OnceValue(func() *schema {
 	s := &schema{byPath: map[string]*Key{}}
 	for _, rows := range [][]Key{
-		processKeys, listenerKeys, siteKeys, sidecarKeys, poolKeys, startKeys, scaleKeys, recycleKeys,
-		isolationKeys, afterKeys, frontKeys,
+		processKeys, listenerKeys, siteKeys, sidecarKeys, poolKeys, balanceKeys, startKeys, scaleKeys,
+		recycleKeys, isolationKeys, afterKeys, frontKeys,
 	} {
 		s.rows = append(s.rows, rows...)
 	}

@@ -46,10 +46,6 @@ var poolKeys = []Key{
 		Doc: "Requests a worker holds at once, over all loops; 1 for single-threaded programs.",
 	},
 	{
-		Path: "pools.*.balance", Default: "least-in-flight", Values: []string{"least-in-flight"},
-		Doc: "How a worker with a free slot is chosen.",
-	},
-	{
 		Path: "pools.*.queue.length", Default: "1000", min: 1, max: queueMax,
 		Doc: "Requests that may wait for a slot.",
 	},
@@ -84,7 +80,7 @@ var poolKeys = []Key{
 	},
 	{
 		Path: "pools.*.timeouts.connect", Default: "5s", allow: offOK,
-		Doc: "Connecting to a worker.",
+		Doc: "Connecting to a worker; then another one, or 504 Timer_WorkerConnect.",
 	},
 	{
 		Path: "pools.*.timeouts.first_byte", Default: "60s", allow: offOK,
@@ -92,11 +88,11 @@ var poolKeys = []Key{
 	},
 	{
 		Path: "pools.*.timeouts.idle", Default: "60s", allow: offOK,
-		Doc: "Between two bytes, either way.",
+		Doc: "Between two bytes, either way; then 504 Timer_WorkerIdle.",
 	},
 	{
 		Path: "pools.*.timeouts.total", Default: "off", allow: offOK,
-		Doc: "The whole exchange with a worker.",
+		Doc: "The whole exchange with a worker; then 504 Timer_WorkerTotal.",
 	},
 	{
 		Path: "pools.*.stop_timeout", Default: "30s", allow: offOK,

@@ -13,7 +13,8 @@ const (
 	unixPathMax     = 107     // bytes of a Unix socket's path (sun_path without its NUL)
 	hostBytesMax    = 253
 	labelBytesMax   = 63
-	suggestRunesMax = 64 // longer words get no "did you mean"
+	tokenBytesMax   = 256 // of a field's or cookie's name
+	suggestRunesMax = 64  // longer words get no "did you mean"
 
 	loopsMax       = 1024
 	frontsMax      = 64
@@ -29,6 +30,9 @@ const (
 	sampleEveryMin = 100 * time.Millisecond
 	connectionsMax = 100_000_000
 	fieldsMax      = 10_000
+	retryRateMax   = 1_000_000 // per second
+	retriesMax     = 10        // of one request
+	failuresMax    = 1000      // in a row, of circuit
 	blockingMax    = 1_000_000
 	headBytesMin   = 256
 	headBytesMax   = 1 << 20

@@ -145,7 +145,7 @@ func TestLoadResolves(t *testing.T) {
 		{"program by PATH", p.Program, m.dir + "/bin/python3"},
 		{"env file from the file's directory", p.Env.Files, []string{conf + "/app.env"}},
 		{"env set", p.Env.Set, map[string]string{"LOG_LEVEL": "info"}},
-		{"queue", p.Queue, Queue{10, Duration(90 * time.Second), OverloadRespond}},
+		{"queue", p.Queue, Queue{10, Duration(90 * time.Second), OverloadRespond, PolicyFIFO}},
 		{"hosted handler", gows.Handler, "shop-api"},
 		{"default of a pool", p.RapidFail, RapidFail{5, Duration(5 * time.Minute), ThenRetry}},
 		{"access log from the file's directory", c.Log.Access, conf + "/logs/access.log"},

@@ -13,7 +13,10 @@ type Pool struct {
 	Scale       Scale            `json:"scale"`
 	Concurrency int              `json:"concurrency"` // slots per worker, over all fronts and loops
 	Balance     Balance          `json:"balance"`
+	Retry       Retry            `json:"retry"`
+	Circuit     Circuit          `json:"circuit"`
 	Queue       Queue            `json:"queue"`
+	Limit       Limit            `json:"limit"`
 	Ready       Ready            `json:"ready"`
 	Warmup      []Warmup         `json:"warmup"`
 	SlowStart   Duration         `json:"slow_start"`
@@ -76,20 +79,22 @@ const (
 	StartManual   Start = "manual"    // by "weir start POOL"; until then 503 AppShutdown
 )
 
-// Balance is how a worker is chosen among those with a free slot.
-type Balance string
-
-// Balancing rules.
-const (
-	BalanceLeastInFlight Balance = "least-in-flight"
-)
-
 // Queue bounds the requests that wait for a slot.
 type Queue struct {
 	Length   int      `json:"length"`
 	Timeout  Duration `json:"timeout"`
 	Overload Overload `json:"overload"`
+	Policy   Policy   `json:"policy"`
 }
+
+// Policy is who of those who wait is next.
+type Policy string
+
+// Queue policies.
+const (
+	PolicyFIFO Policy = "fifo"
+	PolicyLIFO Policy = "lifo" // under overload
+)
 
 // Overload is what happens to a request that finds the queue full.
 type Overload string

@@ -67,7 +67,18 @@ type App struct {
 	Handler  string           `json:"handler"`
 	Limits   AppLimits        `json:"limits"`
 	Timeouts UpstreamTimeouts `json:"timeouts"` // pools only: the pool's, unless overridden
+	Priority Priority         `json:"priority"` // pools only: in the pool's queue
 }
+
+// Priority is a class of requests in a pool's queue.
+type Priority string
+
+// Priorities.
+const (
+	PriorityHigh   Priority = "high"
+	PriorityNormal Priority = "normal"
+	PriorityLow    Priority = "low"
+)
 
 // Static serves files.
 type Static struct {

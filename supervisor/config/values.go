@@ -46,6 +46,10 @@ func parseScalar(k *Key, s string, v reflect.Value) *unitError {
 		return parseSwitch(s, t)
 	case *int:
 		return parseInt(k, s, t)
+	case *Balance:
+		return assign(t, s, parseBalance)
+	case *Frequency:
+		return special(k, s, t, ParseFrequency, int64(FrequencyOff))
 	case *Mode:
 		return assign(t, s, ParseMode)
 	case *Count:

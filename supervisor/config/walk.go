@@ -75,6 +75,9 @@ func (l *Loaded) applies(p path, v reflect.Value) bool {
 		"sites.*.apps.*.respond.body":
 		_, given := l.origins[p.key]
 		return given
+	case "sites.*.apps.*.priority":
+		o, given := l.origins[p.key]
+		return given && o.Kind != FromDefault
 	case "sites.*.apps.*.pool", "sites.*.apps.*.handler", "sites.*.apps.*.static.root",
 		"listeners.*.mode", "listeners.*.owner", "listeners.*.group":
 		return !v.IsZero()
