@@ -216,19 +216,6 @@ func failing(b *bed, what string, ok func(*admin.Pool) bool) *admin.Pool {
 	return poolOf(s, "f")
 }
 
-// onlyWord is the only word that a key takes: there is one way as yet, and others are refused.
-func onlyWord(key string) probe {
-	return func(b *bed) string {
-		file := b.path("weir.yaml")
-		code, _, stderr := b.weir("explain", key, "--config", file, "--set", key+"=other")
-		_, want, found := strings.Cut(strings.TrimSpace(stderr), `"other" is not known, expected `)
-		if code != 2 || !found {
-			return stderr
-		}
-		return want
-	}
-}
-
 // afterHang says what became of a worker that let a request wait too long.
 func afterHang(b *bed) string {
 	before := b.settled("p", 1)
