@@ -15,6 +15,7 @@ import (
 type fakeEnv struct {
 	t     time.Time
 	calls []string
+	found map[uint64]string // what an audit finds of a worker
 }
 
 func (f *fakeEnv) note(format string, a ...any) { f.calls = append(f.calls, fmt.Sprintf(format, a...)) }
@@ -26,6 +27,15 @@ func (f *fakeEnv) examine(w WorkerRef)                  { f.note("examine %d", w
 func (f *fakeEnv) recheck(w WorkerRef, _ Endpoint)      { f.note("recheck %d", w.N) }
 func (f *fakeEnv) lines(WorkerRef) []string             { return nil }
 func (f *fakeEnv) forget(w WorkerRef)                   { f.note("forget %d", w.N) }
+func (f *fakeEnv) ping(w WorkerRef, n uint64)           { f.note("ping %d %d", w.N, n) }
+func (f *fakeEnv) autopsy(w WorkerRef, a autopsy)       { f.note("autopsy %d %s %s", w.N, a.dump, a.hook) }
+func (f *fakeEnv) hook(h hook)                          { f.note("hook %s %d", h.args(), h.pid) }
+func (f *fakeEnv) rss(WorkerRef) (int64, bool)          { return 4096, true }
+func (f *fakeEnv) verify(w WorkerRef) string            { return f.found[w.N] }
+func (f *fakeEnv) disown(w WorkerRef)                   { f.note("disown %d", w.N) }
+func (f *fakeEnv) fetch(w WorkerRef, _ Endpoint, c config.Ping) {
+	f.note("fetch %d %s", w.N, c.HTTP)
+}
 func (f *fakeEnv) signal(w WorkerRef, kill bool) {
 	if kill {
 		f.note("SIGKILL %d", w.N)
@@ -136,7 +146,8 @@ var workerSteps = map[WorkerState]map[workerEvent]string{
 		evSpawned: "starting", evSpawnFailed: "gone: forget 1", evReady: "ready: ready 1 8",
 		evReadyLate: "starting: examine 1", evExamined: "stopping: SIGKILL 1",
 		evStopNotice: "stopping: SIGTERM 1", evServed: "starting", evRefused: "starting",
-		evUnserving: "starting", evHung: "starting", evDrain: "stopping: SIGTERM 1",
+		evUnserving: "starting", evSilent: "bug", evHung: "starting", evOrphan: "starting",
+		evAutopsied: "bug", evKeepLate: "bug", evDrain: "stopping: SIGTERM 1",
 		evDrained: "starting", evDrainLate: "bug", evStopLate: "bug", evKillLate: "bug",
 		evKill: "stopping: SIGKILL 1", evExited: "gone: forget 1",
 	},
@@ -144,22 +155,35 @@ var workerSteps = map[WorkerState]map[workerEvent]string{
 		evSpawned: "bug", evSpawnFailed: "bug", evReady: "ready", evReadyLate: "bug",
 		evExamined: "ready", evStopNotice: "draining: drain 1", evServed: "ready",
 		evRefused: "ready: recheck 1", evUnserving: "stopping: drain 1, SIGTERM 1",
-		evHung: "stopping: drain 1, SIGTERM 1", evDrain: "draining: drain 1", evDrained: "ready",
+		evSilent: "ready: fail 1", evHung: "stopping: drain 1, SIGTERM 1",
+		evOrphan: "orphaned: drain 1", evAutopsied: "bug", evKeepLate: "bug",
+		evDrain: "draining: drain 1", evDrained: "ready",
 		evDrainLate: "bug", evStopLate: "bug", evKillLate: "bug",
 		evKill: "stopping: drain 1, SIGKILL 1", evExited: "gone: gone 1, forget 1",
 	},
 	WorkerDraining: {
 		evSpawned: "bug", evSpawnFailed: "bug", evReady: "draining", evReadyLate: "bug",
 		evExamined: "draining", evStopNotice: "draining", evServed: "draining",
-		evRefused: "draining", evUnserving: "draining", evHung: "stopping: SIGTERM 1",
+		evRefused: "draining", evUnserving: "draining", evSilent: "bug",
+		evHung: "stopping: SIGTERM 1", evOrphan: "orphaned", evAutopsied: "bug", evKeepLate: "bug",
 		evDrain: "draining", evDrained: "stopping: SIGTERM 1",
 		evDrainLate: "stopping: SIGTERM 1", evStopLate: "bug", evKillLate: "bug",
 		evKill: "stopping: SIGKILL 1", evExited: "gone: gone 1, forget 1",
+	},
+	WorkerOrphaned: {
+		evSpawned: "bug", evSpawnFailed: "bug", evReady: "orphaned", evReadyLate: "bug",
+		evExamined: "orphaned", evStopNotice: "orphaned", evServed: "orphaned",
+		evRefused: "orphaned", evUnserving: "orphaned", evSilent: "bug", evHung: "orphaned",
+		evOrphan: "orphaned", evAutopsied: "orphaned", evKeepLate: "stopping: SIGKILL 1",
+		evDrain: "stopping: SIGKILL 1", evDrained: "orphaned", evDrainLate: "bug",
+		evStopLate: "bug", evKillLate: "bug", evKill: "stopping: SIGKILL 1",
+		evExited: "gone: gone 1, forget 1",
 	},
 	WorkerStopping: {
 		evSpawned: "stopping: SIGTERM 1", evSpawnFailed: "gone: forget 1", evReady: "stopping",
 		evReadyLate: "bug", evExamined: "stopping", evStopNotice: "stopping",
 		evServed: "stopping", evRefused: "stopping", evUnserving: "stopping", evHung: "stopping",
+		evSilent: "bug", evOrphan: "stopping", evAutopsied: "stopping: SIGTERM 1", evKeepLate: "bug",
 		evDrain: "stopping", evDrained: "stopping", evDrainLate: "bug",
 		evStopLate: "stopping: SIGKILL 1", evKillLate: "stopping: SIGKILL 1",
 		evKill: "stopping: SIGKILL 1", evExited: "gone: gone 1, forget 1",
@@ -167,13 +191,18 @@ var workerSteps = map[WorkerState]map[workerEvent]string{
 	WorkerGone: {
 		evSpawned: "bug", evSpawnFailed: "bug", evReady: "gone", evReadyLate: "bug",
 		evExamined: "gone", evStopNotice: "gone", evServed: "gone", evRefused: "gone",
-		evUnserving: "gone", evHung: "gone", evDrain: "gone", evDrained: "gone",
+		evUnserving: "gone", evSilent: "bug", evHung: "gone", evOrphan: "gone",
+		evAutopsied: "gone", evKeepLate: "bug", evDrain: "gone", evDrained: "gone",
 		evDrainLate: "bug", evStopLate: "bug", evKillLate: "bug", evKill: "gone", evExited: "bug",
 	},
 }
 
 func TestWorkerTable(t *testing.T) {
-	path := []workerEvent{evReady, evDrain, evDrained, evExited} // from state to state
+	ways := [workerStateCount][]workerEvent{
+		WorkerReady: {evReady}, WorkerDraining: {evReady, evDrain},
+		WorkerOrphaned: {evReady, evOrphan}, WorkerStopping: {evReady, evDrain, evDrained},
+		WorkerGone: {evReady, evDrain, evDrained, evExited},
+	}
 	for s := range workerStateCount {
 		for e := range workerEventCount {
 			want, ok := workerSteps[s][e]
@@ -183,7 +212,7 @@ func TestWorkerTable(t *testing.T) {
 			}
 			m := started(t, func(c *PoolConfig) { c.RapidFail.Failures = config.CountOff })
 			w := m.p.workers[1]
-			way := path[:s]
+			way := ways[s]
 			if s == WorkerStopping && (e == evSpawnFailed || e == evSpawned) {
 				way = []workerEvent{evDrain} // it was never ready
 			}

@@ -1,12 +1,14 @@
 package supervisor
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,6 +23,9 @@ type osEnv struct {
 	sink       *sink
 	orphans    *orphanSweeper // nil in library mode
 
+	hooks   atomic.Int32 // hooks that run
+	ctx     context.Context
+	cancel  context.CancelFunc // ends them
 	running sync.WaitGroup
 	mu      sync.Mutex
 	procs   map[WorkerRef]*process // guarded by mu
@@ -28,6 +33,7 @@ type osEnv struct {
 
 func newOSEnv(o *PoolsOptions, log *slog.Logger, post func(event)) (*osEnv, error) {
 	e := &osEnv{opts: o, log: log, post: post, ports: newPorts(), procs: map[WorkerRef]*process{}}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
 	var err error
 	if e.front, err = lookupAccount(o.FrontUser); err != nil {
 		return nil, fmt.Errorf("supervisor: front: %w", err)
@@ -82,7 +88,7 @@ func (e *osEnv) jitter(d time.Duration) time.Duration {
 
 func (e *osEnv) spawn(w WorkerRef, c *PoolConfig) {
 	p := &process{
-		env: e, ref: w, conf: c, listener: -1,
+		env: e, ref: w, conf: c, listener: -1, control: control{theirs: -1},
 		out: &output{sink: e.sink, pool: w.Pool, worker: w.String(), format: c.Output.Format,
 			rate: int64(c.Output.Lines)},
 		readySaid: make(chan struct{}), exited: make(chan struct{}),
@@ -147,7 +153,10 @@ func (e *osEnv) forget(w WorkerRef) {
 
 // close ends every goroutine but the forking thread. All workers are gone.
 func (e *osEnv) close() {
+	late := time.AfterFunc(hookCloseMax, e.cancel)
 	e.running.Wait()
+	late.Stop()
+	e.cancel()
 	if e.orphans != nil {
 		e.orphans.close()
 	}

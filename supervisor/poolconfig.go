@@ -13,17 +13,18 @@ import (
 // PoolConfig is a pool: what its workers run and how they are kept running. The zero value of every
 // field but Name and Command is its default.
 type PoolConfig struct {
-	Name    string            // letters, digits, '.', '_' and '-'; unique
-	Command []string          // argv, no shell; {socket} and {port} are replaced
-	Program string            // path of the program; "" looks Command[0] up in the worker's PATH
-	Dir     string            // working directory; "" is the supervisor's
-	Env     *config.Env       // nil inherits the supervisor's, without Weir's own variables
-	User    string            // USER[:GROUP]; "" is PoolsOptions.User
-	Socket  config.Socket     // "" is SocketPath
-	Start   config.Start      // "" is StartAlways
-	Workers int               // 0 is 1
-	Ready   config.Ready      // probe "" is connect; timeout 0 is 90 s
-	Hang    config.HangAction // "" is kill
+	Name    string        // letters, digits, '.', '_' and '-'; unique
+	Command []string      // argv, no shell; {socket} and {port} are replaced
+	Program string        // path of the program; "" looks Command[0] up in the worker's PATH
+	Dir     string        // working directory; "" is the supervisor's
+	Env     *config.Env   // nil inherits the supervisor's, without Weir's own variables
+	User    string        // USER[:GROUP]; "" is PoolsOptions.User
+	Socket  config.Socket // "" is SocketPath
+	Start   config.Start  // "" is StartAlways
+	Workers int           // 0 is 1
+	Ready   config.Ready  // probe "" is connect; timeout 0 is 90 s
+	Ping    config.Ping   // every 0 is 10 s, timeout 0 is 30 s, status 0 is 200
+	Hang    config.Hang   // after 0 is 60 s; action "" is kill; dump "" is off; keep 0 is 10 m
 
 	Concurrency int              // slots per worker, told to the front; 0 is 64
 	RapidFail   config.RapidFail // failures 0 is 5, off is none; window 0 is 5 m; then "" is retry
@@ -37,7 +38,7 @@ func PoolConfigFrom(c *config.Pool, self []string) PoolConfig {
 	p := PoolConfig{
 		Name: c.Name, Command: c.Command, Program: c.Program, Dir: c.Dir, Env: &c.Env,
 		Socket: c.Socket, Start: c.Start, Workers: int(c.Workers), Ready: c.Ready,
-		Hang: c.Hang.Action, Concurrency: c.Concurrency, RapidFail: c.RapidFail,
+		Ping: c.Ping, Hang: c.Hang, Concurrency: c.Concurrency, RapidFail: c.RapidFail,
 		StopTimeout: c.StopTimeout, Output: c.Output,
 	}
 	if len(c.Command) == 0 {
@@ -53,7 +54,12 @@ func (c PoolConfig) withDefaults() PoolConfig {
 	setDefault(&c.Workers, defaultWorkers)
 	setDefault(&c.Ready.Probe, config.ProbeConnect)
 	setDefault(&c.Ready.Timeout, config.Duration(defaultReadyTimeout))
-	setDefault(&c.Hang, config.HangKill)
+	setDefault(&c.Ping.Every, config.Duration(defaultPingEvery))
+	setDefault(&c.Ping.Timeout, config.Duration(defaultPingTimeout))
+	setDefault(&c.Ping.Status, defaultPingStatus)
+	setDefault(&c.Hang.Action, config.HangKill)
+	setDefault(&c.Hang.Dump, config.HangDumpOff)
+	setDefault(&c.Hang.Keep, config.Duration(defaultHangKeep))
 	setDefault(&c.Concurrency, defaultConcurrency)
 	setDefault(&c.RapidFail.Failures, defaultRapidFailFailures)
 	setDefault(&c.RapidFail.Window, config.Duration(defaultRapidFailWindow))
@@ -116,7 +122,7 @@ func poolNameOK(s string) bool {
 func (c *PoolConfig) sameWorker(d *PoolConfig) bool {
 	return reflect.DeepEqual(c.Command, d.Command) && c.Program == d.Program && c.Dir == d.Dir &&
 		sameEnv(c.env(), d.env()) && c.User == d.User && c.Socket == d.Socket &&
-		c.Concurrency == d.Concurrency && c.Output == d.Output
+		c.Concurrency == d.Concurrency && c.Output == d.Output && c.watchdog() == d.watchdog()
 }
 
 var envInherited = config.Env{Inherit: true}
@@ -168,5 +174,10 @@ func clockOf(d config.Duration) time.Duration {
 	return max(d.Std(), time.Nanosecond)
 }
 
-// killsHung reports whether a hung worker is ended; else it is only logged.
-func (c *PoolConfig) killsHung() bool { return c.Hang == config.HangKill }
+// watchdog is WATCHDOG_USEC of workers, as a duration; 0 for none.
+func (c *PoolConfig) watchdog() time.Duration {
+	if !c.Ping.Watchdog {
+		return 0
+	}
+	return c.Ping.Timeout.Std()
+}

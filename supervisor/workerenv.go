@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"weir/supervisor/config"
 )
@@ -19,6 +20,9 @@ type contract struct {
 	port   int
 	notify string
 	listen bool // fd 3 is a listening socket
+
+	control  int           // WEIR_CONTROL_FD
+	watchdog time.Duration // 0: none is wanted
 }
 
 // variables are the contract's environment. LISTEN_PID is added by the spawn helper, whose pid it is.
@@ -29,6 +33,12 @@ func (c *contract) variables() []string {
 		"WEIR_WORKER=" + c.ref.String(),
 		"PORT=" + strconv.Itoa(c.port),
 		"NOTIFY_SOCKET=" + c.notify,
+	}
+	if c.control != 0 {
+		v = append(v, "WEIR_CONTROL_FD="+strconv.Itoa(c.control))
+	}
+	if c.watchdog > 0 {
+		v = append(v, "WATCHDOG_USEC="+strconv.FormatInt(c.watchdog.Microseconds(), 10))
 	}
 	if c.listen {
 		v = append(v, "LISTEN_FDS=1", "LISTEN_FDNAMES="+c.ref.Pool)

@@ -10,12 +10,14 @@ const (
 	WorkerStarting WorkerState = iota // no requests yet; leaves by ready, exit, deadline
 	WorkerReady                       // in rotation; leaves by drain, hang, exit
 	WorkerDraining                    // finishes what it has; leaves by drained, deadline, exit
+	WorkerOrphaned                    // hung, replaced, left alone; leaves by hang.keep, stop, exit
 	WorkerStopping                    // has been signalled; leaves by exit alone
 	WorkerGone                        // its process has been reaped
 	workerStateCount
 )
 
-var workerStateNames = [workerStateCount]string{"starting", "ready", "draining", "stopping", "gone"}
+var workerStateNames = [workerStateCount]string{"starting", "ready", "draining", "orphaned",
+	"stopping", "gone"}
 
 // String is the state's name in logs and status.
 func (s WorkerState) String() string { return workerStateNames[s] }
@@ -36,7 +38,11 @@ const (
 	evServed                         // first request completed
 	evRefused                        // the front's connection attempt was refused
 	evUnserving                      // and a probe of ours as well
-	evHung                           // hang rule, action kill
+	evSilent                         // no sign of life
+	evHung                           // hang rule or evSilent, action kill
+	evOrphan                         // the same, action orphan
+	evAutopsied                      // dump signal and hook of a hung worker are over
+	evKeepLate                       // clock: the end of an orphan
 	evDrain                          // asked to leave: stop, recycle, fewer workers, new configuration
 	evDrained                        // the front holds nothing of it any more
 	evDrainLate                      // clock: the drain deadline
@@ -49,7 +55,7 @@ const (
 
 var workerEventNames = [workerEventCount]string{
 	"spawned", "spawn failed", "ready", "ready deadline", "examined", "STOPPING=1", "served", "refused",
-	"unserving", "hung", "drain", "drained", "drain deadline", "stop deadline", "kill deadline", "kill",
+	"unserving", "silent", "hung", "orphaned", "autopsied", "hang.keep", "drain", "drained", "drain deadline", "stop deadline", "kill deadline", "kill",
 	"exited",
 }
 
@@ -70,6 +76,9 @@ const (
 	actDrainTerm              // tell the front, and SIGTERM without waiting
 	actTerm                   // SIGTERM
 	actLateSpawn              // it was asked to leave before it was there: signal it now
+	actGiveUp                 // tell the front to take it out of rotation and what it held: evHung
+	actCondemn                // tell the front; dump signal and hook if there are any, else SIGTERM
+	actAbandon                // tell the front; dump signal and hook if there are any
 	actServed                 // deaths are not failures to start any more
 	actRecheck                // probe the endpoint
 	actComplain               // log that SIGKILL did not help
@@ -95,7 +104,11 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evServed:      {actIgnore, WorkerStarting},
 		evRefused:     {actIgnore, WorkerStarting},
 		evUnserving:   {actIgnore, WorkerStarting},
+		evSilent:      {actBug, WorkerStarting},
 		evHung:        {actIgnore, WorkerStarting},
+		evOrphan:      {actIgnore, WorkerStarting},
+		evAutopsied:   {actBug, WorkerStarting},
+		evKeepLate:    {actBug, WorkerStarting},
 		evDrain:       {actTerm, WorkerStopping},
 		evDrained:     {actIgnore, WorkerStarting},
 		evDrainLate:   {actBug, WorkerStarting},
@@ -114,7 +127,11 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evServed:      {actServed, WorkerReady},
 		evRefused:     {actRecheck, WorkerReady},
 		evUnserving:   {actDrainTerm, WorkerStopping},
-		evHung:        {actDrainTerm, WorkerStopping},
+		evSilent:      {actGiveUp, WorkerReady},
+		evHung:        {actCondemn, WorkerStopping},
+		evOrphan:      {actAbandon, WorkerOrphaned},
+		evAutopsied:   {actBug, WorkerReady},
+		evKeepLate:    {actBug, WorkerReady},
 		evDrain:       {actDrain, WorkerDraining},
 		evDrained:     {actIgnore, WorkerReady},
 		evDrainLate:   {actBug, WorkerReady},
@@ -133,12 +150,39 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evServed:      {actServed, WorkerDraining},
 		evRefused:     {actIgnore, WorkerDraining},
 		evUnserving:   {actIgnore, WorkerDraining},
-		evHung:        {actTerm, WorkerStopping},
+		evSilent:      {actBug, WorkerDraining},
+		evHung:        {actCondemn, WorkerStopping},
+		evOrphan:      {actAbandon, WorkerOrphaned},
+		evAutopsied:   {actBug, WorkerDraining},
+		evKeepLate:    {actBug, WorkerDraining},
 		evDrain:       {actIgnore, WorkerDraining},
 		evDrained:     {actTerm, WorkerStopping},
 		evDrainLate:   {actTerm, WorkerStopping},
 		evStopLate:    {actBug, WorkerDraining},
 		evKillLate:    {actBug, WorkerDraining},
+		evKill:        {actKill, WorkerStopping},
+		evExited:      {actReap, WorkerGone},
+	},
+	WorkerOrphaned: {
+		evSpawned:     {actBug, WorkerOrphaned},
+		evSpawnFailed: {actBug, WorkerOrphaned},
+		evReady:       {actIgnore, WorkerOrphaned},
+		evReadyLate:   {actBug, WorkerOrphaned},
+		evExamined:    {actIgnore, WorkerOrphaned},
+		evStopNotice:  {actIgnore, WorkerOrphaned},
+		evServed:      {actServed, WorkerOrphaned},
+		evRefused:     {actIgnore, WorkerOrphaned},
+		evUnserving:   {actIgnore, WorkerOrphaned},
+		evSilent:      {actBug, WorkerOrphaned},
+		evHung:        {actIgnore, WorkerOrphaned},
+		evOrphan:      {actIgnore, WorkerOrphaned},
+		evAutopsied:   {actIgnore, WorkerOrphaned},
+		evKeepLate:    {actKill, WorkerStopping},
+		evDrain:       {actKill, WorkerStopping},
+		evDrained:     {actIgnore, WorkerOrphaned},
+		evDrainLate:   {actBug, WorkerOrphaned},
+		evStopLate:    {actBug, WorkerOrphaned},
+		evKillLate:    {actBug, WorkerOrphaned},
 		evKill:        {actKill, WorkerStopping},
 		evExited:      {actReap, WorkerGone},
 	},
@@ -152,7 +196,11 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evServed:      {actServed, WorkerStopping},
 		evRefused:     {actIgnore, WorkerStopping},
 		evUnserving:   {actIgnore, WorkerStopping},
+		evSilent:      {actBug, WorkerStopping},
 		evHung:        {actIgnore, WorkerStopping},
+		evOrphan:      {actIgnore, WorkerStopping},
+		evAutopsied:   {actTerm, WorkerStopping},
+		evKeepLate:    {actBug, WorkerStopping},
 		evDrain:       {actIgnore, WorkerStopping},
 		evDrained:     {actIgnore, WorkerStopping},
 		evDrainLate:   {actBug, WorkerStopping},
@@ -171,7 +219,11 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evServed:      {actIgnore, WorkerGone},
 		evRefused:     {actIgnore, WorkerGone},
 		evUnserving:   {actIgnore, WorkerGone},
+		evSilent:      {actBug, WorkerGone},
 		evHung:        {actIgnore, WorkerGone},
+		evOrphan:      {actIgnore, WorkerGone},
+		evAutopsied:   {actIgnore, WorkerGone},
+		evKeepLate:    {actBug, WorkerGone},
 		evDrain:       {actIgnore, WorkerGone},
 		evDrained:     {actIgnore, WorkerGone},
 		evDrainLate:   {actBug, WorkerGone},

@@ -25,6 +25,7 @@ func (r *resolver) checkPool(p *Pool) {
 	}
 	r.checkDir(key+".dir", p.Dir)
 	r.checkEnv(key+".env", &p.Env)
+	r.checkHealth(key, p)
 	if len(p.Command) > 0 {
 		r.checkCommand(key+".command", p)
 	}

@@ -71,6 +71,12 @@ func TestFileErrors(t *testing.T) {
 				"to 4096, or auto"},
 		{"enum", pool("start: alway"), `conf/weir.yaml:4:12: pools.p.start: "alway" is not known, ` +
 			`expected always or manual, did you mean "always"?`},
+		{"ping path", pool("ping: {http: healthz}"),
+			`pools.p.ping.http: "healthz" is not a path, expected a path such as /healthz`},
+		{"ping twice", pool("ping: {http: /healthz, watchdog: on}"),
+			"pools.p.ping.http: has no effect while ping.watchdog is on"},
+		{"hook", pool("hang: {hook: [no-such-program]}"),
+			`pools.p.hang.hook: cannot run "no-such-program": executable file not found in $PATH`},
 		{"value of a later issue", pool("dispatch: mux"),
 			`pools.p.dispatch: "mux" is not known, expected http`},
 		{"on-demand", pool("start: on-demand"), `"on-demand" is not known, expected always or manual`},

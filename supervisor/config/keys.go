@@ -63,7 +63,7 @@ type schema struct {
 
 var table = sync.OnceValue(func() *schema {
 	s := &schema{byPath: map[string]*Key{}}
-	for _, rows := range [][]Key{processKeys, listenerKeys, siteKeys, poolKeys, frontKeys} {
+	for _, rows := range [][]Key{processKeys, listenerKeys, siteKeys, poolKeys, healthKeys, frontKeys} {
 		s.rows = append(s.rows, rows...)
 	}
 	types := leafTypes()

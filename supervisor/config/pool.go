@@ -14,6 +14,7 @@ type Pool struct {
 	Balance     Balance          `json:"balance"`
 	Queue       Queue            `json:"queue"`
 	Ready       Ready            `json:"ready"`
+	Ping        Ping             `json:"ping"`
 	Hang        Hang             `json:"hang"`
 	RapidFail   RapidFail        `json:"rapid_fail"`
 	Timeouts    UpstreamTimeouts `json:"timeouts"`
@@ -75,12 +76,12 @@ type Queue struct {
 	Overload Overload `json:"overload"`
 }
 
-// Overload is what happens to a request that finds the queue full.
+// Overload is what happens to a request that cannot be served: the queue is full, the pool failed.
 type Overload string
 
 // Overload actions.
 const (
-	OverloadRespond Overload = "respond" // 503 QueueFull
+	OverloadRespond Overload = "respond" // 503
 	OverloadReset   Overload = "reset"   // the connection is reset
 )
 
@@ -99,26 +100,13 @@ const (
 	ProbeNotify  Probe = "notify"  // READY=1 on NOTIFY_SOCKET
 )
 
-// Hang is the rule for a worker that holds a request without a byte and finishes nothing else.
-type Hang struct {
-	After  Duration   `json:"after"` // may be off
-	Action HangAction `json:"action"`
-}
-
-// HangAction is what happens to a hung worker.
-type HangAction string
-
-// Hang actions.
-const (
-	HangKill HangAction = "kill"
-	HangLog  HangAction = "log"
-)
-
 // RapidFail is rapid-fail protection: Failures within Window and no ready worker fail the pool.
 type RapidFail struct {
 	Failures Count    `json:"failures"` // may be off
 	Window   Duration `json:"window"`
 	Then     Then     `json:"then"`
+	Answer   Overload `json:"answer"` // to requests while the pool is failed
+	Hook     []string `json:"hook"`   // argv, no shell; run when the pool fails
 }
 
 // Then is what follows a pool's failure.

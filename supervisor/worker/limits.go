@@ -14,5 +14,8 @@ const (
 	outLow    = 16 << 10 // and below which there is again
 	bodyChunk = 32 << 10 // of a request body, per delivery
 
+	controlSendMax = time.Second      // for a supervisor that does not read
+	watchdogMin    = time.Millisecond // between two WATCHDOG=1
+
 	hangupCheckEvery = 250 * time.Millisecond // while an exchange waits: is the client still there?
 )
