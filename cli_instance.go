@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -155,6 +156,9 @@ func (c *cli) printStatus(s *admin.Status) error {
 	for _, p := range s.Pools {
 		fmt.Fprintf(w, "%s\t%s\t\t\t%d/%d ready, %d failures %s\n", p.Name, p.State, p.Ready,
 			p.WantCount, p.Failures, p.Error)
+		for _, line := range lastWords(&p) {
+			fmt.Fprintf(w, "  | %s\n", strings.Map(printable, line))
+		}
 		for _, k := range p.Workers {
 			fmt.Fprintf(w, "  %s\t%s\t%d\t%s\t%s%s\n", k.Name, k.State, k.PID, seconds(k.Uptime),
 				exposed(k.Network, k.Address), k.Reason)
@@ -166,6 +170,23 @@ func (c *cli) printStatus(s *admin.Status) error {
 	fmt.Fprintf(c.stdout, "\n%d requests, %d connections open\n", s.Counters["requests"],
 		s.Counters["connections_open"])
 	return nil
+}
+
+// lastWords is the end of what the last worker of a pool in trouble printed.
+func lastWords(p *admin.Pool) []string {
+	if p.Ready > 0 || len(p.Exits) == 0 || p.State == "stopped" {
+		return nil
+	}
+	out := p.Exits[0].Output
+	return out[max(0, len(out)-statusOutputLines):]
+}
+
+// printable keeps a worker's output from moving the cursor.
+func printable(r rune) rune {
+	if r == '\t' || !unicode.IsPrint(r) {
+		return ' '
+	}
+	return r
 }
 
 // exposed names a worker's address, and says when every local user can reach it.

@@ -20,6 +20,7 @@ type Pool struct {
 	start  time.Time
 	shards []*shard // by Loop.Index; nil where no loop has that index
 	budget budget
+	audits auditor
 
 	mu    sync.Mutex // orders changes of workers and options
 	set   atomic.Pointer[settings]
@@ -50,6 +51,7 @@ func NewPool(o Options, loops []*netpoll.Loop, ev Events) *Pool {
 		}
 		p.shards[l.Index] = newShard(p, l, l.Index)
 	}
+	p.audits.p, p.audits.every, p.audits.timer.Owner = p, auditEvery, &p.audits
 	return p
 }
 

@@ -95,6 +95,7 @@ func (s *shard) enter(j *job) {
 		return
 	}
 	bump(&s.queued)
+	p.audits.wake()
 	j.ticket = p.tickets.Add(1)
 	j.wait(j.set.QueueTimeout)
 	s.waiting.pushBack(j)
@@ -305,6 +306,7 @@ func (s *shard) launch(j *job, l *lane, u *upstream) {
 	j.lane, j.deadAt = l, 0
 	l.addBusy(j)
 	if u == nil {
+		s.pool.audits.wake()
 		j.dial()
 		return
 	}
