@@ -49,6 +49,7 @@ const (
 	pingOverslept      = time.Second      // a time-out noticed this late tells of us, not of the worker
 	pingBodyBytesMax   = 1 << 10          // of an HTTP answer, quoted when it is a wrong one
 	pingHeadBytesMax   = 64 << 10         // of an HTTP answer
+	pingFetchBeyond    = time.Second      // an HTTP ping is given up so long after ping.timeout
 	pingSendMax        = time.Second      // for a control socket whose buffer is full
 	signalBytesMax     = 4 << 10          // one message of a worker on its control socket
 	hungAnswerMax      = time.Second      // for fronts to say what a hung worker held

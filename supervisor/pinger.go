@@ -149,7 +149,7 @@ func (e *osEnv) fetch(w WorkerRef, at Endpoint, c config.Ping) {
 
 // fetch is one HTTP ping: "" if it was answered well, else what was wrong.
 func (p *process) fetch(at Endpoint, c config.Ping) (found string) {
-	ctx, cancel := context.WithTimeout(context.Background(), c.Timeout.Std())
+	ctx, cancel := context.WithTimeout(context.Background(), c.Timeout.Std()+pingFetchBeyond)
 	defer cancel()
 	var watch sync.WaitGroup
 	defer watch.Wait()
