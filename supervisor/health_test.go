@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"bytes"
 	"log/slog"
 	"strings"
 	"testing"
@@ -167,8 +168,8 @@ func TestPingLogged(t *testing.T) {
 }
 
 // logged has the machine log to the buffer that it returns.
-func (m *machine) logged() *lockedBuffer {
-	b := &lockedBuffer{}
+func (m *machine) logged() *bytes.Buffer {
+	b := &bytes.Buffer{}
 	m.ps.log = slog.New(slog.NewTextHandler(b, nil))
 	return b
 }

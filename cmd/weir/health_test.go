@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -312,7 +311,7 @@ func stopped(why string) probe {
 func hangs(re string) probe {
 	return func(b *bed) string {
 		at := b.stderr.count()
-		_, _ = do(&http.Client{Timeout: patience}, "POST", b.url+"/sleep?for=600s", "") // 504, or none
+		_, _ = do(client, "POST", b.url+"/sleep?for=600s", "") // 504, or none
 		if _, ok := b.stderr.await(at, regexp.MustCompile(re)); !ok {
 			return "nothing"
 		}
