@@ -197,12 +197,14 @@ var workerSteps = map[WorkerState]map[workerEvent]string{
 	},
 }
 
+// waysTo are events that bring a spawned worker to each state.
+var waysTo = [workerStateCount][]workerEvent{
+	WorkerReady: {evReady}, WorkerDraining: {evReady, evDrain},
+	WorkerOrphaned: {evReady, evOrphan}, WorkerStopping: {evReady, evDrain, evDrained},
+	WorkerGone: {evReady, evDrain, evDrained, evExited},
+}
+
 func TestWorkerTable(t *testing.T) {
-	ways := [workerStateCount][]workerEvent{
-		WorkerReady: {evReady}, WorkerDraining: {evReady, evDrain},
-		WorkerOrphaned: {evReady, evOrphan}, WorkerStopping: {evReady, evDrain, evDrained},
-		WorkerGone: {evReady, evDrain, evDrained, evExited},
-	}
 	for s := range workerStateCount {
 		for e := range workerEventCount {
 			want, ok := workerSteps[s][e]
@@ -212,7 +214,7 @@ func TestWorkerTable(t *testing.T) {
 			}
 			m := started(t, func(c *PoolConfig) { c.RapidFail.Failures = config.CountOff })
 			w := m.p.workers[1]
-			way := ways[s]
+			way := waysTo[s]
 			if s == WorkerStopping && (e == evSpawnFailed || e == evSpawned) {
 				way = []workerEvent{evDrain} // it was never ready
 			}

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"log/slog"
+	"strings"
 	"time"
 
 	"weir/supervisor/config"
@@ -26,6 +27,11 @@ func (w *worker) falter(why string, now time.Time) {
 // hung decides what becomes of w, which hangs, by hang.action: the table has no conditions.
 func (w *worker) hung(e *event, now time.Time) {
 	switch {
+	case w.state > WorkerDraining:
+		if strings.Contains(e.text, "in flight: ") { // another front's part
+			w.pool.ps.log.Error("hung worker held, too", "pool", w.ref.Pool, "worker", w.ref.String(),
+				"pid", w.pid, "reason", e.text)
+		}
 	case w.pool.conf.Hang.Action == config.HangLog:
 		w.pool.ps.log.Warn("worker hangs", "pool", w.ref.Pool, "worker", w.ref.String(), "pid", w.pid,
 			"reason", e.text)

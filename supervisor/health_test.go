@@ -193,6 +193,28 @@ func TestHungIsNamed(t *testing.T) {
 	}
 }
 
+// Of several fronts each tells its part.
+func TestHungAtSeveralFronts(t *testing.T) {
+	m := pinged(t, nil)
+	lines := m.logged()
+	m.ps.WorkerHung(WorkerRef{"shop", 1}, "silent; 1 in flight: GET /a")
+	m.ps.WorkerHung(WorkerRef{"shop", 1}, "silent; 1 in flight: GET /b")
+	m.ps.WorkerHung(WorkerRef{"shop", 1}, "silent; nothing in flight")
+	m.turn()
+	if got := lines.String(); strings.Count(got, "level=ERROR") != 2 || !strings.Contains(got, "GET /b") {
+		t.Errorf("log = %s; want both requests", got)
+	}
+}
+
+func TestWorkerAsksToBeReplaced(t *testing.T) {
+	m := pinged(t, nil)
+	m.says(signRecycle, "too large")
+	m.want("a replacement first", "spawn 2")
+	if got := m.p.snapshot(m.env.t).Workers[0].Stale; got != "the worker asked: too large" {
+		t.Errorf("stale = %q; want what it said", got)
+	}
+}
+
 func TestHangAutopsy(t *testing.T) {
 	m := pinged(t, func(c *PoolConfig) {
 		c.Hang.Dump, c.Hang.Hook = "SIGQUIT", []string{"gcore", "{pid}"}
