@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -146,6 +147,9 @@ func (c *cli) printStatus(s *admin.Status) error {
 	for _, p := range s.Pools {
 		fmt.Fprintf(w, "%s\t%s\t\t\t%d/%d ready%s, %d failures %s\n", p.Name, stateOf(&p), p.Ready,
 			p.WantCount, span(p.Min, p.Max), p.Failures, p.Error)
+		for _, line := range lastWords(&p) {
+			fmt.Fprintf(w, "  | %s\n", strings.Map(printable, line))
+		}
 		for _, k := range p.Workers {
 			fmt.Fprintf(w, "  %s\t%s\t%d\t%s\t%s%s%s\n", k.Name, k.State, k.PID, seconds(k.Uptime),
 				exposed(k.Network, k.Address), resident(k.RSS), cmp.Or(k.Reason, k.Stale, k.LastRecycle))
@@ -196,6 +200,23 @@ func resident(bytes int64) string {
 		return ""
 	}
 	return fmt.Sprintf("%d MiB ", bytes>>20)
+}
+
+// lastWords is the end of what the last worker of a pool in trouble printed.
+func lastWords(p *admin.Pool) []string {
+	if p.Ready > 0 || len(p.Exits) == 0 || p.State == "stopped" {
+		return nil
+	}
+	out := p.Exits[0].Output
+	return out[max(0, len(out)-statusOutputLines):]
+}
+
+// printable keeps a worker's output from moving the cursor.
+func printable(r rune) rune {
+	if r == '\t' || !unicode.IsPrint(r) {
+		return ' '
+	}
+	return r
 }
 
 // exposed names a worker's address, and says when every local user can reach it.

@@ -107,7 +107,7 @@ func (f *front) start(s *supervisor.Snapshot) error {
 		f.loops = append(f.loops, l)
 	}
 	f.server = server.New(f.loops, f.serverOptions(s))
-	f.routes = newRouteSet(f.app, f.loops, workerEvents{f.session.Events()}, s.Secret)
+	f.routes = newRouteSet(f.app, f.loops, workerEvents{f.session.Events(), f.log.Logger}, s.Secret)
 	for _, l := range f.loops {
 		f.running.Go(l.Run)
 	}

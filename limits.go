@@ -9,8 +9,10 @@ const (
 	descriptorsBeside = 256       // of a front: files, logs, control channel, poller
 	connsMin          = 64        // client connections, however few descriptors there are
 
-	loadReportEvery = 200 * time.Millisecond // how often the supervisor is told what pools do
-	signalsQueued   = 8                      // that have not been obeyed yet
+	loadReportEvery   = 200 * time.Millisecond // how often the supervisor is told what pools do
+	statusOutputLines = 10                     // of a failing worker's output, in weir status
+
+	signalsQueued = 8 // that have not been obeyed yet
 
 	suggestEditsMax = 2 // between a word and what it is taken for
 

@@ -83,9 +83,10 @@ func (p *Pool) Scale(ctx context.Context, workers int) error {
 }
 
 // attach makes the dispatching half, on the loops of a server that starts.
-func (p *Pool) attach(loops []*netpoll.Loop, ev supervisor.LinkEvents, trusted []netip.Prefix) error {
-	to := dispatch.NewPool(dispatch.Options{Name: p.config.Name, TrustedProxies: trusted}, loops,
-		workerEvents{ev})
+func (p *Pool) attach(loops []*netpoll.Loop, ev workerEvents, trusted []netip.Prefix) error {
+	o := dispatch.Options{Name: p.config.Name, TrustedProxies: trusted}
+	healthOptions(&o, p.config.Hang, p.config.RapidFail)
+	to := dispatch.NewPool(o, loops, ev)
 	if !p.to.CompareAndSwap(nil, to) {
 		return ErrPoolTaken
 	}

@@ -3,6 +3,7 @@ package weir
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 
 	"weir/netpoll"
@@ -193,7 +194,10 @@ func (f *front) WorkerGone(w supervisor.WorkerRef) {
 }
 
 // workerEvents passes what dispatch sees on to the supervisor.
-type workerEvents struct{ to supervisor.LinkEvents }
+type workerEvents struct {
+	to  supervisor.LinkEvents
+	log *slog.Logger
+}
 
 func (e workerEvents) Drained(pool string, n uint64) {
 	e.to.WorkerDrained(supervisor.WorkerRef{Pool: pool, N: n})
@@ -213,6 +217,11 @@ func (e workerEvents) Circuit(pool string, n uint64, why string) {
 
 func (e workerEvents) Served(pool string, n uint64) {
 	e.to.WorkerServed(supervisor.WorkerRef{Pool: pool, N: n})
+}
+
+func (e workerEvents) Audited(pool string, n uint64, detail string) {
+	e.log.Error("audit: slots corrected", "pool", pool,
+		"worker", supervisor.WorkerRef{Pool: pool, N: n}.String(), "reason", detail)
 }
 
 func (e workerEvents) Waiting(pool string) { e.to.PoolWaits(pool) }

@@ -214,8 +214,12 @@ func (s *Server) startPools(ctx context.Context) error {
 	}
 	link := make(poolLinks, len(s.Pools))
 	var events supervisor.LinkEvents = laterEvents{&s.pools}
+	log := s.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	for _, p := range s.Pools {
-		if err := p.attach(s.loops, events, s.TrustedProxies); err != nil {
+		if err := p.attach(s.loops, workerEvents{events, log}, s.TrustedProxies); err != nil {
 			return err
 		}
 		link[p.config.Name] = p

@@ -107,8 +107,6 @@ func poolOptions(c *config.Config, p *config.Pool, fronts int) dispatch.Options 
 		QueueTimeout:   durationOr(p.Queue.Timeout, dispatch.Off),
 		ReadyTimeout:   durationOr(p.Ready.Timeout, dispatch.Off),
 		Timeouts:       dispatchTimeouts(p.Timeouts),
-		HangAfter:      durationOr(p.Hang.After, dispatch.Off),
-		HangOnly:       p.Hang.Action == config.HangLog,
 		HideServer:     !c.ServerHeader,
 		TrustedProxies: c.TrustedProxies,
 		DistrustTrace:  !c.Trust.Trace,
@@ -132,6 +130,7 @@ func poolOptions(c *config.Config, p *config.Pool, fronts int) dispatch.Options 
 	if p.Queue.Overload == config.OverloadReset {
 		o.Overload = dispatch.Reset
 	}
+	healthOptions(&o, p.Hang, p.RapidFail)
 	return o
 }
 
@@ -152,6 +151,14 @@ func balanceOf(b config.Balance) dispatch.Balance {
 		return dispatch.Balance{Rule: dispatch.HashCookie, Name: name}
 	}
 	return dispatch.Balance{Rule: balanceRules[b]}
+}
+
+// healthOptions are what dispatch does about workers that hang and pools that fail.
+func healthOptions(o *dispatch.Options, h config.Hang, r config.RapidFail) {
+	o.HangAfter, o.HangOnly = durationOr(h.After, dispatch.Off), h.Action == config.HangLog
+	if r.Answer == config.OverloadReset {
+		o.Offline = dispatch.Reset
+	}
 }
 
 func queueLength(n, fronts int) int {

@@ -79,7 +79,10 @@ func ControlPair() (*ControlConn, *os.File, error) {
 }
 
 // NewControlConn is the channel whose end is fd. It takes fd, also when it fails.
-func NewControlConn(fd int) (*ControlConn, error) {
+func NewControlConn(fd int) (*ControlConn, error) { return newControlConn(fd, controlPacketMax) }
+
+// newControlConn is NewControlConn for packets of at most packetMax bytes.
+func newControlConn(fd, packetMax int) (*ControlConn, error) {
 	f := os.NewFile(uintptr(fd), "weir-control")
 	if f == nil {
 		return nil, fmt.Errorf("supervisor: control: fd %d: %w", fd, unix.EBADF)
@@ -96,7 +99,7 @@ func NewControlConn(fd int) (*ControlConn, error) {
 	}
 	return &ControlConn{
 		c: u, stream: controlSocketType == unix.SOCK_STREAM,
-		buf: make([]byte, controlPacketMax),
+		buf: make([]byte, packetMax),
 		oob: make([]byte, unix.CmsgSpace((controlFDsMax+1)*4)),
 	}, nil
 }

@@ -1,6 +1,10 @@
 package supervisor
 
-import "time"
+import (
+	"time"
+
+	"weir/supervisor/config"
+)
 
 // env is what the state machines ask of the operating system. Calls come from the main loop and do
 // not block; what follows from them arrives as events. Tests put a recorder in its place.
@@ -24,6 +28,20 @@ type env interface {
 	memory() memoryView
 	// cpuTime is the processor time that w has used.
 	cpuTime(w WorkerRef) (time.Duration, error)
+	// ping sends ping n to w's control loop: signPong.
+	ping(w WorkerRef, n uint64)
+	// fetch asks a ready worker as ping.http says: signProbed.
+	fetch(w WorkerRef, e Endpoint, c config.Ping)
+	// autopsy sends w the dump signal, then runs the hook: evAutopsied.
+	autopsy(w WorkerRef, a autopsy)
+	// hook runs a hook.
+	hook(h hook)
+	// rss is what w's process has in memory, if that is known.
+	rss(w WorkerRef) (bytes int64, ok bool)
+	// verify asks the kernel whether w's process is there and ours; "" if so.
+	verify(w WorkerRef) (found string)
+	// disown makes w's pid be nobody we know: it is never signalled again.
+	disown(w WorkerRef)
 	// lines are the last lines of w's output, oldest first.
 	lines(w WorkerRef) []string
 	// measure reads the memory of what ws run, pss with proportional shares: done, on the main loop.
@@ -47,9 +65,11 @@ type event struct {
 	place    place      // evSpawned
 	endpoint Endpoint   // evReady
 	err      error      // evSpawnFailed
-	text     string     // why: evExamined, evHung, evRefused, evDrain, evKill, evSuspend, evWake
+	text     string     // why: evExamined, evHung, evRefused, evDrain, evKill, evSuspend, evWake; signProbed
 	exit     ExitStatus // evExited
 	status   *string    // STATUS=, with any kind
 	recycle  *string    // RECYCLE=, with any kind
+	sign     sign       // of life, with evNotice
+	count    int        // signPong
 	call     func()     // an API call to run on the loop instead
 }

@@ -19,11 +19,12 @@ type fakeEnv struct {
 	mem   memory        // what measure finds
 	holds bool          // measure is not done until the test says so
 	held  []func()
-	view  memoryView    // what memory finds
-	slow  time.Duration // slow start of the last worker put into rotation
-	files fileSet       // what scan finds
-	part  float64       // what spread gives
-	place place         // where workers are spawned
+	view  memoryView        // what memory finds
+	slow  time.Duration     // slow start of the last worker put into rotation
+	files fileSet           // what scan finds
+	part  float64           // what spread gives
+	place place             // where workers are spawned
+	found map[uint64]string // what an audit finds of a worker
 }
 
 func (f *fakeEnv) note(format string, a ...any) { f.calls = append(f.calls, fmt.Sprintf(format, a...)) }
@@ -50,6 +51,15 @@ func (f *fakeEnv) scan(_ []string, done func(fileSet)) { done(f.files) }
 func (f *fakeEnv) cpuTime(w WorkerRef) (time.Duration, error) {
 	f.note("cpu %d", w.N)
 	return f.used, nil
+}
+func (f *fakeEnv) ping(w WorkerRef, n uint64)     { f.note("ping %d %d", w.N, n) }
+func (f *fakeEnv) autopsy(w WorkerRef, a autopsy) { f.note("autopsy %d %s %s", w.N, a.dump, a.hook) }
+func (f *fakeEnv) hook(h hook)                    { f.note("hook %s %d", h.args(), h.pid) }
+func (f *fakeEnv) rss(WorkerRef) (int64, bool)    { return 4096, true }
+func (f *fakeEnv) verify(w WorkerRef) string      { return f.found[w.N] }
+func (f *fakeEnv) disown(w WorkerRef)             { f.note("disown %d", w.N) }
+func (f *fakeEnv) fetch(w WorkerRef, _ Endpoint, c config.Ping) {
+	f.note("fetch %d %s", w.N, c.HTTP)
 }
 func (f *fakeEnv) signal(w WorkerRef, kill bool) {
 	if kill {
@@ -165,7 +175,8 @@ var workerSteps = map[WorkerState]map[workerEvent]string{
 		evSpawned: "starting", evSpawnFailed: "gone: forget 1", evReady: "ready: ready 1 8",
 		evReadyLate: "starting: examine 1", evExamined: "stopping: SIGKILL 1",
 		evStopNotice: "stopping: SIGTERM 1", evServed: "starting", evRefused: "starting",
-		evUnserving: "starting", evHung: "starting", evDrain: "stopping: SIGTERM 1",
+		evUnserving: "starting", evSilent: "bug", evHung: "starting", evOrphan: "starting",
+		evAutopsied: "bug", evKeepLate: "bug", evDrain: "stopping: SIGTERM 1",
 		evDrained: "starting", evDrainLate: "bug", evStopLate: "bug", evKillLate: "bug",
 		evKill: "stopping: SIGKILL 1", evExited: "gone: forget 1",
 	},
@@ -174,11 +185,14 @@ var workerSteps = map[WorkerState]map[workerEvent]string{
 		evSpawned: "bug", evSpawnFailed: "bug", evReady: "ready", evReadyLate: "bug",
 		evExamined: "ready", evStopNotice: "draining: drain 1", evServed: "ready",
 		evRefused: "ready: recheck 1", evUnserving: "stopping: drain 1, SIGTERM 1",
-		evHung: "stopping: drain 1, SIGTERM 1", evDrain: "draining: drain 1", evDrained: "ready",
+		evSilent: "ready: fail 1", evHung: "stopping: drain 1, SIGTERM 1",
+		evOrphan: "orphaned: drain 1", evAutopsied: "bug", evKeepLate: "bug",
+		evDrain: "draining: drain 1", evDrained: "ready",
 		evDrainLate: "bug", evStopLate: "bug", evKillLate: "bug",
 		evKill: "stopping: drain 1, SIGKILL 1", evExited: "gone: gone 1, forget 1",
 	},
 	WorkerSuspending: {
+		evSilent: "bug", evOrphan: "suspending", evAutopsied: "bug", evKeepLate: "bug",
 		evSuspend: "suspending", evWake: "ready: resume 1, ready 1 8",
 		evSpawned: "bug", evSpawnFailed: "bug", evReady: "suspending", evReadyLate: "bug",
 		evExamined: "suspending", evStopNotice: "draining", evServed: "suspending",
@@ -188,6 +202,7 @@ var workerSteps = map[WorkerState]map[workerEvent]string{
 		evKill: "stopping: SIGKILL 1", evExited: "gone: gone 1, forget 1",
 	},
 	WorkerSuspended: {
+		evSilent: "bug", evOrphan: "suspended", evAutopsied: "bug", evKeepLate: "bug",
 		evSuspend: "suspended", evWake: "ready: resume 1, ready 1 8",
 		evSpawned: "bug", evSpawnFailed: "bug", evReady: "suspended", evReadyLate: "bug",
 		evExamined: "suspended", evStopNotice: "stopping: resume 1, SIGTERM 1",
@@ -200,16 +215,28 @@ var workerSteps = map[WorkerState]map[workerEvent]string{
 		evSuspend: "draining", evWake: "draining",
 		evSpawned: "bug", evSpawnFailed: "bug", evReady: "draining", evReadyLate: "bug",
 		evExamined: "draining", evStopNotice: "draining", evServed: "draining",
-		evRefused: "draining", evUnserving: "draining", evHung: "stopping: SIGTERM 1",
+		evRefused: "draining", evUnserving: "draining", evSilent: "bug",
+		evHung: "stopping: SIGTERM 1", evOrphan: "orphaned", evAutopsied: "bug", evKeepLate: "bug",
 		evDrain: "draining", evDrained: "stopping: SIGTERM 1",
 		evDrainLate: "stopping: SIGTERM 1", evStopLate: "bug", evKillLate: "bug",
 		evKill: "stopping: SIGKILL 1", evExited: "gone: gone 1, forget 1",
+	},
+	WorkerOrphaned: {
+		evSuspend: "orphaned", evWake: "orphaned",
+		evSpawned: "bug", evSpawnFailed: "bug", evReady: "orphaned", evReadyLate: "bug",
+		evExamined: "orphaned", evStopNotice: "orphaned", evServed: "orphaned",
+		evRefused: "orphaned", evUnserving: "orphaned", evSilent: "bug", evHung: "orphaned",
+		evOrphan: "orphaned", evAutopsied: "orphaned", evKeepLate: "stopping: SIGKILL 1",
+		evDrain: "stopping: SIGKILL 1", evDrained: "orphaned", evDrainLate: "bug",
+		evStopLate: "bug", evKillLate: "bug", evKill: "stopping: SIGKILL 1",
+		evExited: "gone: gone 1, forget 1",
 	},
 	WorkerStopping: {
 		evSuspend: "stopping", evWake: "stopping",
 		evSpawned: "stopping: SIGTERM 1", evSpawnFailed: "gone: forget 1", evReady: "stopping",
 		evReadyLate: "bug", evExamined: "stopping", evStopNotice: "stopping",
 		evServed: "stopping", evRefused: "stopping", evUnserving: "stopping", evHung: "stopping",
+		evSilent: "bug", evOrphan: "stopping", evAutopsied: "stopping: SIGTERM 1", evKeepLate: "bug",
 		evDrain: "stopping", evDrained: "stopping", evDrainLate: "bug",
 		evStopLate: "stopping: SIGKILL 1", evKillLate: "stopping: SIGKILL 1",
 		evKill: "stopping: SIGKILL 1", evExited: "gone: gone 1, forget 1",
@@ -218,20 +245,24 @@ var workerSteps = map[WorkerState]map[workerEvent]string{
 		evSuspend: "gone", evWake: "gone",
 		evSpawned: "bug", evSpawnFailed: "bug", evReady: "gone", evReadyLate: "bug",
 		evExamined: "gone", evStopNotice: "gone", evServed: "gone", evRefused: "gone",
-		evUnserving: "gone", evHung: "gone", evDrain: "gone", evDrained: "gone",
+		evUnserving: "gone", evSilent: "bug", evHung: "gone", evOrphan: "gone",
+		evAutopsied: "gone", evKeepLate: "bug", evDrain: "gone", evDrained: "gone",
 		evDrainLate: "bug", evStopLate: "bug", evKillLate: "bug", evKill: "gone", evExited: "bug",
 	},
 }
 
+// waysTo are events that bring a spawned worker to each state.
+var waysTo = [workerStateCount][]workerEvent{
+	WorkerReady:      {evReady},
+	WorkerSuspending: {evReady, evSuspend},
+	WorkerSuspended:  {evReady, evSuspend, evDrained},
+	WorkerDraining:   {evReady, evDrain},
+	WorkerOrphaned:   {evReady, evOrphan},
+	WorkerStopping:   {evReady, evDrain, evDrained},
+	WorkerGone:       {evReady, evDrain, evDrained, evExited},
+}
+
 func TestWorkerTable(t *testing.T) {
-	ways := [workerStateCount][]workerEvent{
-		WorkerReady:      {evReady},
-		WorkerSuspending: {evReady, evSuspend},
-		WorkerSuspended:  {evReady, evSuspend, evDrained},
-		WorkerDraining:   {evReady, evDrain},
-		WorkerStopping:   {evReady, evDrain, evDrained},
-		WorkerGone:       {evReady, evDrain, evDrained, evExited},
-	}
 	for s := range workerStateCount {
 		for e := range workerEventCount {
 			want, ok := workerSteps[s][e]
@@ -241,7 +272,7 @@ func TestWorkerTable(t *testing.T) {
 			}
 			m := started(t, func(c *PoolConfig) { c.RapidFail.Failures = config.CountOff })
 			w := m.p.workers[1]
-			way := ways[s]
+			way := waysTo[s]
 			if s == WorkerStopping && (e == evSpawnFailed || e == evSpawned) {
 				way = []workerEvent{evDrain} // it was never ready
 			}

@@ -190,7 +190,7 @@ func (w *worker) park(now time.Time) {
 func (w *worker) unpark(now time.Time) {
 	w.pool.ps.env.resume(w.ref)
 	w.drained = false
-	w.traffic.busyAt = now
+	w.traffic.busyAt, w.pulse.seen, w.pulse.asked = now, now, time.Time{} // it was stopped, not silent
 	e := w.endpoint
 	e.SlowStart = 0 // it is warm
 	w.pool.ps.opts.Link.WorkerReady(w.ref, e)

@@ -64,10 +64,25 @@ const (
 	killPatience    = 5 * time.Second  // from SIGKILL to the complaint that the worker is still there
 	killPatienceMax = 5 * time.Minute  // the complaint is repeated at doubling intervals up to this
 
-	scaleAgain     = 500 * time.Millisecond // between looks at a load that no report tells of; > two reports
-	parkPatience   = 10 * time.Second       // for a worker to be drained that is to be suspended
-	cgroupDepthMax = 32                     // levels that are searched for a limit of memory
-	pressureEvery  = 5 * time.Second        // between samples of memory pressure
+	scaleAgain         = 500 * time.Millisecond // between looks at a load that no report tells of; > two reports
+	parkPatience       = 10 * time.Second       // for a worker to be drained that is to be suspended
+	cgroupDepthMax     = 32                     // levels that are searched for a limit of memory
+	pressureEvery      = 5 * time.Second        // between samples of memory pressure
+	pingRetry          = time.Second            // from a wrong answer of an HTTP ping to the next probe
+	pingOverslept      = time.Second            // a time-out noticed this late tells of us, not of the worker
+	pingBodyBytesMax   = 1 << 10                // of an HTTP answer, quoted when it is a wrong one
+	pingHeadBytesMax   = 64 << 10               // of an HTTP answer
+	pingFetchBeyond    = time.Second            // an HTTP ping is given up so long after ping.timeout
+	pingSendMax        = time.Second            // for a control socket whose buffer is full
+	signalBytesMax     = 4 << 10                // one message of a worker on its control socket
+	hungAnswerMax      = time.Second            // for fronts to say what a hung worker held
+	dumpPatience       = time.Second            // from the dump signal to what follows
+	hookTimeout        = 30 * time.Second       // then the hook's process group is killed
+	hookCloseMax       = 2 * time.Second        // for hooks that run when the supervisor ends
+	hooksMax           = 4                      // hooks that run at a time, of all pools
+	hookOutputBytesMax = 16 << 10               // of a hook's output: the end of it is logged
+	orphansMax         = 8                      // per pool; further ones are ended as by action kill
+	auditEvery         = time.Second            // books against kernel, while there are workers
 
 	probeIntervalMin     = time.Millisecond
 	probeIntervalMax     = 20 * time.Millisecond
@@ -98,6 +113,10 @@ const (
 	defaultWorkers           = 1
 	defaultConcurrency       = 64
 	defaultReadyTimeout      = 90 * time.Second
+	defaultPingEvery         = 10 * time.Second
+	defaultPingTimeout       = 30 * time.Second
+	defaultPingStatus        = 200
+	defaultHangKeep          = 10 * time.Minute
 	defaultStopTimeout       = 30 * time.Second
 	defaultWarmupTimeout     = 30 * time.Second
 	defaultRapidFailFailures = 5

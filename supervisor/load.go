@@ -24,6 +24,9 @@ func (p *Pool) onLoad(l *PoolLoad, now time.Time) {
 		}
 		t.inFlight = at.InFlight
 		t.completed += at.Completed
+		if at.Completed > 0 {
+			w.alive(now)
+		}
 		t.errors += at.Errors
 		if t.busyAt == now && p.fleet.busyAt.Before(now) {
 			p.fleet.busyAt = now

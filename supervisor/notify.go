@@ -18,6 +18,7 @@ type notifySocket struct {
 type notice struct {
 	ready    bool
 	stopping bool
+	watchdog sign // signWatchdog, signTrigger
 	status   *string
 	recycle  *string // why the worker wants to be replaced
 }
@@ -70,6 +71,13 @@ func parseNotice(s string) (n notice) {
 			n.ready = n.ready || value == "1"
 		case "STOPPING":
 			n.stopping = n.stopping || value == "1"
+		case "WATCHDOG":
+			switch {
+			case value == "trigger":
+				n.watchdog = signTrigger
+			case value == "1" && n.watchdog == signNone:
+				n.watchdog = signWatchdog
+			}
 		case "STATUS":
 			n.status = shortText(value)
 		case "RECYCLE":

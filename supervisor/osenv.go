@@ -1,12 +1,14 @@
 package supervisor
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,6 +26,9 @@ type osEnv struct {
 
 	pageOutOnce sync.Once // the warning that it cannot be done
 
+	hooks   atomic.Int32 // hooks that run
+	ctx     context.Context
+	cancel  context.CancelFunc // ends them
 	running sync.WaitGroup
 	mu      sync.Mutex
 	procs   map[WorkerRef]*process // guarded by mu
@@ -33,6 +38,7 @@ type osEnv struct {
 func newOSEnv(o *PoolsOptions, log *slog.Logger, post func(event)) (*osEnv, error) {
 	e := &osEnv{opts: o, log: log, post: post, ports: newPorts(), procs: map[WorkerRef]*process{}}
 	e.cgroups.process = o.Process
+	e.ctx, e.cancel = context.WithCancel(context.Background())
 	var err error
 	if e.front, err = lookupAccount(o.FrontUser); err != nil {
 		return nil, fmt.Errorf("supervisor: front: %w", err)
@@ -89,7 +95,7 @@ func (e *osEnv) spread() float64 { return 2*rand.Float64() - 1 }
 
 func (e *osEnv) spawn(w WorkerRef, c *PoolConfig) {
 	p := &process{
-		env: e, ref: w, conf: c, listener: -1,
+		env: e, ref: w, conf: c, listener: -1, control: control{theirs: -1},
 		out: &output{sink: e.sink, pool: w.Pool, worker: w.String(), format: c.Output.Format,
 			rate: int64(c.Output.Lines)},
 		readySaid: make(chan struct{}), exited: make(chan struct{}),
@@ -154,8 +160,11 @@ func (e *osEnv) forget(w WorkerRef) {
 
 // close ends every goroutine but the forking thread. All workers are gone.
 func (e *osEnv) close() {
+	late := time.AfterFunc(hookCloseMax, e.cancel)
 	e.running.Wait()
 	e.cgroups.close()
+	late.Stop()
+	e.cancel()
 	if e.orphans != nil {
 		e.orphans.close()
 	}

@@ -37,6 +37,7 @@ func (p *Pool) act(do poolAction, from PoolState, now time.Time) {
 	case poolOffline:
 		p.ps.opts.Link.PoolAvailable(p.name, Failed)
 		p.offline(now)
+		p.tellFailed()
 	case poolProbe:
 		p.probe(now)
 	case poolClosed:

@@ -23,13 +23,14 @@ type PoolConfig struct {
 	// Dispatch is how fronts speak to workers; "" is HTTP/1.1. DispatchMux needs a program of package
 	// worker.
 	Dispatch config.Dispatch
-	Start    config.Start      // "" is StartAlways
-	Workers  int               // 0 is 1; while Scale has no Max
-	Scale    Scaling           // zero: the number of workers is Workers
-	Ready    config.Ready      // probe zero is connect; timeout 0 is 90 s
-	Warmup   []config.Warmup   // asked of a ready worker before it is in rotation
-	Idle     config.Idle       // after 0 or off: never
-	Hang     config.HangAction // "" is kill
+	Start    config.Start    // "" is StartAlways
+	Workers  int             // 0 is 1; while Scale has no Max
+	Scale    Scaling         // zero: the number of workers is Workers
+	Ready    config.Ready    // probe zero is connect; timeout 0 is 90 s
+	Warmup   []config.Warmup // asked of a ready worker before it is in rotation
+	Idle     config.Idle     // after 0 or off: never
+	Ping     config.Ping     // every 0 is 10 s, timeout 0 is 30 s, status 0 is 200
+	Hang     config.Hang     // after 0 is 60 s; action "" is kill; dump "" is off; keep 0 is 10 m
 
 	Concurrency int              // slots per worker, told to the front; 0 is 64
 	SlowStart   config.Duration  // until a fresh worker has its full share; 0 or off: at once
@@ -47,7 +48,7 @@ func PoolConfigFrom(c *config.Pool, self []string) PoolConfig {
 	p := PoolConfig{
 		Name: c.Name, Command: c.Command, Program: c.Program, Dir: c.Dir, Env: &c.Env,
 		Socket: c.Socket, Dispatch: c.Dispatch, Start: c.Start, Scale: scalingFrom(c), Ready: c.Ready,
-		Warmup: c.Warmup, SlowStart: c.SlowStart, Idle: c.Idle, Hang: c.Hang.Action, Recycle: c.Recycle,
+		Warmup: c.Warmup, SlowStart: c.SlowStart, Idle: c.Idle, Ping: c.Ping, Hang: c.Hang, Recycle: c.Recycle,
 		Concurrency: c.Concurrency, RapidFail: c.RapidFail, StopTimeout: c.StopTimeout, Output: c.Output,
 		User: c.User, Isolation: isolationFrom(c), Sidecar: SidecarRole{After: c.After},
 	}
@@ -68,7 +69,12 @@ func (c PoolConfig) withDefaults() PoolConfig {
 	setDefault(&c.Idle.Action, config.IdleTerminate)
 	c.Ready.Probe, c.Warmup = probeWithDefaults(c.Ready.Probe), warmupWithDefaults(c.Warmup)
 	setDefault(&c.Ready.Timeout, config.Duration(defaultReadyTimeout))
-	setDefault(&c.Hang, config.HangKill)
+	setDefault(&c.Ping.Every, config.Duration(defaultPingEvery))
+	setDefault(&c.Ping.Timeout, config.Duration(defaultPingTimeout))
+	setDefault(&c.Ping.Status, defaultPingStatus)
+	setDefault(&c.Hang.Action, config.HangKill)
+	setDefault(&c.Hang.Dump, config.HangDumpOff)
+	setDefault(&c.Hang.Keep, config.Duration(defaultHangKeep))
 	setDefault(&c.Concurrency, defaultConcurrency)
 	c.Recycle = c.Recycle.WithDefaults()
 	setDefault(&c.RapidFail.Failures, defaultRapidFailFailures)
@@ -150,7 +156,8 @@ func (c *PoolConfig) sameWorker(d *PoolConfig) bool {
 	return reflect.DeepEqual(c.Command, d.Command) && c.Program == d.Program && c.Dir == d.Dir &&
 		sameEnv(c.env(), d.env()) && c.User == d.User && c.Socket == d.Socket &&
 		c.Dispatch == d.Dispatch &&
-		c.Concurrency == d.Concurrency && c.Output == d.Output && c.Isolation.same(&d.Isolation)
+		c.Concurrency == d.Concurrency && c.Output == d.Output && c.Isolation.same(&d.Isolation) &&
+		c.watchdog() == d.watchdog()
 }
 
 var envInherited = config.Env{Inherit: true}
@@ -202,5 +209,10 @@ func clockOf(d config.Duration) time.Duration {
 	return max(d.Std(), time.Nanosecond)
 }
 
-// killsHung reports whether a hung worker is ended; else it is only logged.
-func (c *PoolConfig) killsHung() bool { return c.Hang == config.HangKill }
+// watchdog is WATCHDOG_USEC of workers, as a duration; 0 for none.
+func (c *PoolConfig) watchdog() time.Duration {
+	if !c.Ping.Watchdog {
+		return 0
+	}
+	return c.Ping.Timeout.Std()
+}

@@ -42,6 +42,8 @@ type Pools struct {
 	done chan struct{} // closed when the loop has ended
 	free func()        // releases env
 
+	auditAt time.Time // of the main loop; zero while there is no worker
+
 	mu      sync.Mutex
 	inbox   []event // guarded by mu
 	refused map[WorkerRef]struct{}

@@ -14,6 +14,10 @@ func (ps *Pools) post(e event) {
 		}
 		ps.refused[e.worker] = struct{}{}
 	}
+	if e.kind == evNotice && e.call == nil && len(ps.inbox) >= inboxEventsMax {
+		ps.mu.Unlock() // a worker that talks too much is not heard
+		return
+	}
 	ps.inbox = append(ps.inbox, e)
 	ps.mu.Unlock()
 	ps.kick()
@@ -95,6 +99,7 @@ func (ps *Pools) turn(events []event) {
 		p.advance(now)
 	}
 	ps.serveLine(now)
+	ps.audit(now)
 }
 
 // dispatch brings e to its worker. A worker that is gone has no events any more: fronts may be late.
@@ -113,21 +118,25 @@ func (ps *Pools) dispatch(e *event, now time.Time) {
 	if e.recycle != nil {
 		w.onRecycleAsked(*e.recycle)
 	}
-	if e.kind == evNotice {
+	if e.kind == evNotice && e.sign == signNone {
 		return
 	}
-	if e.kind == evHung && !p.conf.killsHung() {
-		ps.log.Warn("worker hangs", "pool", w.ref.Pool, "worker", w.ref.String(), "pid", w.pid,
-			"reason", e.text)
+	if e.sign != signNone {
+		w.onSign(e, now)
+		p.settle(now)
 		return
 	}
-	w.handle(e, now)
+	if e.kind == evHung {
+		w.hung(e, now)
+	} else {
+		w.handle(e, now)
+	}
 	p.settle(now)
 }
 
 // next is when the loop must look at the clock again; zero for never.
 func (ps *Pools) next() time.Time {
-	var at time.Time
+	at := ps.auditNext(ps.env.now())
 	for _, p := range ps.pools {
 		at = earlier(at, p.next())
 	}

@@ -24,6 +24,7 @@ type process struct {
 	dir      socketDir
 	contract contract
 	listener int // socket: inherit, until fork; -1
+	control  control
 	notify   *notifySocket
 	out      *output
 	cpus     []int // guarded by env.mu; nil: all
@@ -94,8 +95,9 @@ func (p *process) start() (*child, error) {
 		isolate: isolate,
 		argv:    p.contract.argv(p.conf.Command),
 	}
-	c, err := fork(o, environ, p.listener)
+	c, err := fork(o, environ, p.listener, p.control.theirs)
 	p.closeListener()
+	p.control.closeTheirs()
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +146,12 @@ func (p *process) prepare() (err error) {
 	if p.contract.port, err = p.env.ports.take(); err != nil {
 		return err
 	}
+	if p.control, err = p.openControl(); err != nil {
+		return err
+	}
+	p.contract.control, p.contract.watchdog = 3, p.conf.watchdog()
 	if p.contract.listen {
+		p.contract.control = 4
 		p.listener, err = listenInherited(p.contract.socket)
 		if err == nil {
 			err = p.dir.admit(p.contract.socket)
@@ -173,6 +180,9 @@ func (p *process) onNotice(n notice) {
 	if n.stopping || n.status != nil || n.recycle != nil {
 		p.env.post(e)
 	}
+	if n.watchdog != signNone {
+		p.env.post(event{worker: p.ref, kind: evNotice, sign: n.watchdog})
+	}
 }
 
 // collect waits for the end of c, kills what is left of its group, and reaps it.
@@ -180,10 +190,12 @@ func (p *process) collect(c *child) ExitStatus {
 	c.awaitDeath()
 	close(p.exited)
 	p.mu.Lock()
-	// The leader is a zombie: the group's number cannot be anybody else's yet.
-	_ = unix.Kill(-c.pid, unix.SIGKILL) // ESRCH: it was alone
-	if p.group != "" {
-		killGroup(p.group) // whoever left the process group, too
+	if !p.reaped { // by somebody else: see audit
+		// The leader is a zombie: the group's number cannot be anybody else's yet.
+		_ = unix.Kill(-c.pid, unix.SIGKILL) // ESRCH: it was alone
+		if p.group != "" {
+			killGroup(p.group) // whoever left the process group, too
+		}
 	}
 	var ws syscall.WaitStatus
 	for {
@@ -241,6 +253,7 @@ func (p *process) signal(kill bool) {
 // release closes what belongs to the supervisor's side; directory and port go with forget.
 func (p *process) release() {
 	p.closeListener()
+	p.control.close()
 	if p.notify != nil {
 		p.notify.close()
 	}

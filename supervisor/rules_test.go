@@ -165,7 +165,7 @@ func TestHangRule(t *testing.T) {
 	m.happens(1, evHung)
 	m.want("kill", "drain 1", "SIGTERM 1", "spawn 2")
 
-	m = started(t, func(c *PoolConfig) { c.Hang = config.HangLog })
+	m = started(t, func(c *PoolConfig) { c.Hang.Action = config.HangLog })
 	m.happens(1, evReady)
 	m.env.calls = nil
 	m.happens(1, evHung)

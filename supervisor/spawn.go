@@ -53,9 +53,9 @@ type child struct {
 	stderr *os.File
 }
 
-// fork starts the helper with order. listener is a listening socket for fd 3, or -1. environ is the
-// worker's. The caller reads the three pipes and reaps the pid.
-func fork(o *spawnOrder, environ []string, listener int) (*child, error) {
+// fork starts the helper with order. listener is a listening socket for fd 3, or -1; control is for
+// the next. environ is the worker's. The caller reads the three pipes and reaps the pid.
+func fork(o *spawnOrder, environ []string, listener, control int) (*child, error) {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		return nil, err
@@ -73,6 +73,9 @@ func fork(o *spawnOrder, environ []string, listener int) (*child, error) {
 	files := []uintptr{null.Fd(), uintptr(p.child[0]), uintptr(p.child[1])}
 	if listener >= 0 {
 		files = append(files, uintptr(listener))
+	}
+	if control >= 0 {
+		files = append(files, uintptr(control))
 	}
 	o.parent, o.statusFD, o.listen = os.Getpid(), len(files), listener >= 0
 	attr := &syscall.ProcAttr{Env: environ, Files: append(files, uintptr(p.child[2]))}

@@ -32,6 +32,8 @@ type worker struct {
 
 	traffic   traffic
 	rec       workerRecycle
+	pulse     pulse
+	found     string // by the last audit; "" for nothing
 	startedAt time.Time
 	readyAt   time.Time // zero if it never was
 	leftAt    time.Time // when it left starting or ready to go away; zero before
@@ -108,6 +110,12 @@ func (w *worker) act(do workerAction, e *event, now time.Time) {
 	case actResumeTerm:
 		w.pool.ps.env.resume(w.ref)
 		w.term(now)
+	case actGiveUp:
+		w.giveUp(now)
+	case actCondemn:
+		w.condemn(e, now)
+	case actAbandon:
+		w.abandon(e, now)
 	case actServed:
 		w.served = true
 		w.pool.onServed(w)
@@ -131,7 +139,7 @@ func (w *worker) start(now time.Time) {
 
 func (w *worker) rotate(e *event, now time.Time) {
 	w.readyAt, w.announced = now, true
-	w.traffic.busyAt = now
+	w.traffic.busyAt, w.pulse.seen = now, now
 	w.endpoint = e.endpoint
 	w.endpoint.Concurrency = w.conf.Concurrency
 	w.endpoint.Mux = w.conf.Dispatch == config.DispatchMux
@@ -156,8 +164,11 @@ func (w *worker) drainClock(now time.Time) {
 	}
 }
 
-// term sends SIGTERM; without a process yet, actLateSpawn does it later.
+// term sends SIGTERM; without a process yet, actLateSpawn does it later. After SIGKILL it has no use.
 func (w *worker) term(now time.Time) {
+	if w.killed {
+		return
+	}
 	w.pool.ps.env.signal(w.ref, false)
 	w.arm(evStopLate, w.pool.conf.stopTimeout(), now)
 }
@@ -210,13 +221,20 @@ func (w *worker) advance(now time.Time) {
 	}
 	if !w.clock.IsZero() && !now.Before(w.clock) {
 		w.clock = time.Time{}
-		w.handle(&event{worker: w.ref, kind: w.rings}, now)
+		if w.rings == evHung { // no front said what it holds
+			w.hung(&event{worker: w.ref, kind: evHung, text: "hung: " + w.pulse.why}, now)
+		} else {
+			w.handle(&event{worker: w.ref, kind: w.rings}, now)
+		}
 	}
 	w.measure(now)
+	w.feel(now)
 }
 
 // next is the earliest of w's clocks, zero for none.
-func (w *worker) next() time.Time { return earlier(earlier(w.clock, w.slowAt), w.nextMeasure()) }
+func (w *worker) next() time.Time {
+	return earlier(earlier(w.clock, w.slowAt), earlier(w.nextMeasure(), w.pulseAt()))
+}
 
 // earlier is the earlier of two times of which zero means never.
 func earlier(a, b time.Time) time.Time {
@@ -240,6 +258,9 @@ func (w *worker) log(from, to WorkerState, e *event) {
 	}
 	if w.failing(from, e) {
 		level = slog.LevelError
+		if to > from && (e.kind == evHung || e.kind == evOrphan) {
+			attrs = append(attrs, w.pulse.corpse...)
+		}
 		if out := w.lastOutput(); out != "" {
 			attrs = append(attrs, slog.String("output", out))
 		}
@@ -250,7 +271,7 @@ func (w *worker) log(from, to WorkerState, e *event) {
 // failing reports whether e is something an operator must look at.
 func (w *worker) failing(from WorkerState, e *event) bool {
 	switch e.kind {
-	case evSpawnFailed, evExamined, evReadyLate, evUnserving, evHung, evStopLate:
+	case evSpawnFailed, evExamined, evReadyLate, evUnserving, evHung, evOrphan, evStopLate:
 		return true
 	case evExited:
 		return !w.asked && from < WorkerDraining && !(w.conf.Sidecar.Is && e.exit.Code == 0)

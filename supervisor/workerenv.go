@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"weir/supervisor/config"
 )
@@ -21,6 +22,9 @@ type contract struct {
 	listen bool // fd 3 is a listening socket
 	mux    bool // frames instead of HTTP/1.1
 	slots  int
+
+	control  int           // WEIR_CONTROL_FD
+	watchdog time.Duration // 0: none is wanted
 }
 
 // variables are the contract's environment. LISTEN_PID is added by the spawn helper, whose pid it is.
@@ -38,6 +42,12 @@ func (c *contract) variables() []string {
 	}
 	if c.mux {
 		v = append(v, "WEIR_DISPATCH=mux", "WEIR_CONCURRENCY="+strconv.Itoa(c.slots))
+	}
+	if c.control != 0 {
+		v = append(v, "WEIR_CONTROL_FD="+strconv.Itoa(c.control))
+	}
+	if c.watchdog > 0 {
+		v = append(v, "WATCHDOG_USEC="+strconv.FormatInt(c.watchdog.Microseconds(), 10))
 	}
 	if c.listen {
 		v = append(v, "LISTEN_FDS=1", "LISTEN_FDNAMES="+c.ref.Pool)

@@ -13,13 +13,14 @@ const (
 	WorkerSuspending                    // idle: out of rotation, and suspended once drained
 	WorkerSuspended                     // stopped and paged out; leaves by wake, drain, exit
 	WorkerDraining                      // finishes what it has; leaves by drained, deadline, exit
+	WorkerOrphaned                      // hung, replaced, left alone; leaves by hang.keep, stop, exit
 	WorkerStopping                      // has been signalled; leaves by exit alone
 	WorkerGone                          // its process has been reaped
 	workerStateCount
 )
 
 var workerStateNames = [workerStateCount]string{
-	"starting", "ready", "suspending", "suspended", "draining", "stopping", "gone",
+	"starting", "ready", "suspending", "suspended", "draining", "orphaned", "stopping", "gone",
 }
 
 // String is the state's name in logs and status.
@@ -47,7 +48,11 @@ const (
 	evServed                         // first request completed
 	evRefused                        // the front's connection attempt was refused
 	evUnserving                      // and a probe of ours as well
-	evHung                           // hang rule, action kill
+	evSilent                         // no sign of life
+	evHung                           // hang rule or evSilent, action kill
+	evOrphan                         // the same, action orphan
+	evAutopsied                      // dump signal and hook of a hung worker are over
+	evKeepLate                       // clock: the end of an orphan
 	evSuspend                        // idle for long enough
 	evWake                           // a request waits
 	evDrain                          // asked to leave: stop, recycle, fewer workers, new configuration
@@ -62,8 +67,8 @@ const (
 
 var workerEventNames = [workerEventCount]string{
 	"spawned", "spawn failed", "ready", "ready deadline", "examined", "STOPPING=1", "served", "refused",
-	"unserving", "hung", "idle", "wake", "drain", "drained", "drain deadline", "stop deadline",
-	"kill deadline", "kill", "exited",
+	"unserving", "silent", "hung", "orphaned", "autopsied", "hang.keep", "idle", "wake", "drain",
+	"drained", "drain deadline", "stop deadline", "kill deadline", "kill", "exited",
 }
 
 func (e workerEvent) String() string { return workerEventNames[e] }
@@ -87,6 +92,9 @@ const (
 	actSuspend                 // SIGSTOP to the group, page it out
 	actUnpark                  // SIGCONT, tell the front
 	actResumeTerm              // SIGCONT and SIGTERM
+	actGiveUp                  // tell the front to take it out of rotation and what it held: evHung
+	actCondemn                 // tell the front; dump signal and hook if there are any, else SIGTERM
+	actAbandon                 // tell the front; dump signal and hook if there are any
 	actServed                  // deaths are not failures to start any more
 	actRecheck                 // probe the endpoint
 	actComplain                // log that SIGKILL did not help
@@ -113,9 +121,13 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evServed:      {actIgnore, WorkerStarting},
 		evRefused:     {actIgnore, WorkerStarting},
 		evUnserving:   {actIgnore, WorkerStarting},
+		evSilent:      {actBug, WorkerStarting},
 		evHung:        {actIgnore, WorkerStarting},
 		evSuspend:     {actIgnore, WorkerStarting},
 		evWake:        {actIgnore, WorkerStarting},
+		evOrphan:      {actIgnore, WorkerStarting},
+		evAutopsied:   {actBug, WorkerStarting},
+		evKeepLate:    {actBug, WorkerStarting},
 		evDrain:       {actTerm, WorkerStopping},
 		evDrained:     {actIgnore, WorkerStarting},
 		evDrainLate:   {actBug, WorkerStarting},
@@ -134,9 +146,13 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evServed:      {actServed, WorkerReady},
 		evRefused:     {actRecheck, WorkerReady},
 		evUnserving:   {actDrainTerm, WorkerStopping},
-		evHung:        {actDrainTerm, WorkerStopping},
 		evSuspend:     {actPark, WorkerSuspending},
 		evWake:        {actIgnore, WorkerReady},
+		evSilent:      {actGiveUp, WorkerReady},
+		evHung:        {actCondemn, WorkerStopping},
+		evOrphan:      {actAbandon, WorkerOrphaned},
+		evAutopsied:   {actBug, WorkerReady},
+		evKeepLate:    {actBug, WorkerReady},
 		evDrain:       {actDrain, WorkerDraining},
 		evDrained:     {actIgnore, WorkerReady},
 		evDrainLate:   {actBug, WorkerReady},
@@ -155,7 +171,11 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evServed:      {actServed, WorkerSuspending},
 		evRefused:     {actIgnore, WorkerSuspending},
 		evUnserving:   {actTerm, WorkerStopping},
+		evSilent:      {actBug, WorkerSuspending},
 		evHung:        {actTerm, WorkerStopping},
+		evOrphan:      {actIgnore, WorkerSuspending},
+		evAutopsied:   {actBug, WorkerSuspending},
+		evKeepLate:    {actBug, WorkerSuspending},
 		evSuspend:     {actIgnore, WorkerSuspending},
 		evWake:        {actUnpark, WorkerReady},
 		evDrain:       {actDrain, WorkerDraining},
@@ -176,7 +196,11 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evServed:      {actServed, WorkerSuspended},
 		evRefused:     {actIgnore, WorkerSuspended},
 		evUnserving:   {actIgnore, WorkerSuspended},
+		evSilent:      {actBug, WorkerSuspended},
 		evHung:        {actIgnore, WorkerSuspended},
+		evOrphan:      {actIgnore, WorkerSuspended},
+		evAutopsied:   {actBug, WorkerSuspended},
+		evKeepLate:    {actBug, WorkerSuspended},
 		evSuspend:     {actIgnore, WorkerSuspended},
 		evWake:        {actUnpark, WorkerReady},
 		evDrain:       {actResumeTerm, WorkerStopping},
@@ -197,14 +221,43 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evServed:      {actServed, WorkerDraining},
 		evRefused:     {actIgnore, WorkerDraining},
 		evUnserving:   {actIgnore, WorkerDraining},
-		evHung:        {actTerm, WorkerStopping},
 		evSuspend:     {actIgnore, WorkerDraining},
 		evWake:        {actIgnore, WorkerDraining},
+		evSilent:      {actBug, WorkerDraining},
+		evHung:        {actCondemn, WorkerStopping},
+		evOrphan:      {actAbandon, WorkerOrphaned},
+		evAutopsied:   {actBug, WorkerDraining},
+		evKeepLate:    {actBug, WorkerDraining},
 		evDrain:       {actHasten, WorkerDraining},
 		evDrained:     {actTerm, WorkerStopping},
 		evDrainLate:   {actTerm, WorkerStopping},
 		evStopLate:    {actBug, WorkerDraining},
 		evKillLate:    {actBug, WorkerDraining},
+		evKill:        {actKill, WorkerStopping},
+		evExited:      {actReap, WorkerGone},
+	},
+	WorkerOrphaned: {
+		evSpawned:     {actBug, WorkerOrphaned},
+		evSpawnFailed: {actBug, WorkerOrphaned},
+		evReady:       {actIgnore, WorkerOrphaned},
+		evReadyLate:   {actBug, WorkerOrphaned},
+		evExamined:    {actIgnore, WorkerOrphaned},
+		evStopNotice:  {actIgnore, WorkerOrphaned},
+		evServed:      {actServed, WorkerOrphaned},
+		evRefused:     {actIgnore, WorkerOrphaned},
+		evUnserving:   {actIgnore, WorkerOrphaned},
+		evSilent:      {actBug, WorkerOrphaned},
+		evHung:        {actIgnore, WorkerOrphaned},
+		evOrphan:      {actIgnore, WorkerOrphaned},
+		evAutopsied:   {actIgnore, WorkerOrphaned},
+		evKeepLate:    {actKill, WorkerStopping},
+		evSuspend:     {actIgnore, WorkerOrphaned},
+		evWake:        {actIgnore, WorkerOrphaned},
+		evDrain:       {actKill, WorkerStopping},
+		evDrained:     {actIgnore, WorkerOrphaned},
+		evDrainLate:   {actBug, WorkerOrphaned},
+		evStopLate:    {actBug, WorkerOrphaned},
+		evKillLate:    {actBug, WorkerOrphaned},
 		evKill:        {actKill, WorkerStopping},
 		evExited:      {actReap, WorkerGone},
 	},
@@ -218,9 +271,13 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evServed:      {actServed, WorkerStopping},
 		evRefused:     {actIgnore, WorkerStopping},
 		evUnserving:   {actIgnore, WorkerStopping},
+		evSilent:      {actBug, WorkerStopping},
 		evHung:        {actIgnore, WorkerStopping},
 		evSuspend:     {actIgnore, WorkerStopping},
 		evWake:        {actIgnore, WorkerStopping},
+		evOrphan:      {actIgnore, WorkerStopping},
+		evAutopsied:   {actTerm, WorkerStopping},
+		evKeepLate:    {actBug, WorkerStopping},
 		evDrain:       {actIgnore, WorkerStopping},
 		evDrained:     {actIgnore, WorkerStopping},
 		evDrainLate:   {actBug, WorkerStopping},
@@ -239,9 +296,13 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evServed:      {actIgnore, WorkerGone},
 		evRefused:     {actIgnore, WorkerGone},
 		evUnserving:   {actIgnore, WorkerGone},
+		evSilent:      {actBug, WorkerGone},
 		evHung:        {actIgnore, WorkerGone},
 		evSuspend:     {actIgnore, WorkerGone},
 		evWake:        {actIgnore, WorkerGone},
+		evOrphan:      {actIgnore, WorkerGone},
+		evAutopsied:   {actIgnore, WorkerGone},
+		evKeepLate:    {actBug, WorkerGone},
 		evDrain:       {actIgnore, WorkerGone},
 		evDrained:     {actIgnore, WorkerGone},
 		evDrainLate:   {actBug, WorkerGone},

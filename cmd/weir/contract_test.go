@@ -97,7 +97,7 @@ func TestServiceManager(t *testing.T) {
 	t.Parallel()
 	path, next := manager(t)
 	in := launch(t, shortDir(t), "", append(os.Environ(), "NOTIFY_SOCKET="+path, "WATCHDOG_USEC=1",
-		"WATCHDOG_PID=1", "WEIR_CONTROL_FD=3", "FDSTORE=0"), "--listen", "127.0.0.1:0", "--", "testworker")
+		"WATCHDOG_PID=1", "WEIR_CONTROL_FD=77", "FDSTORE=0"), "--listen", "127.0.0.1:0", "--", "testworker")
 	defer in.stop()
 	in.awaitReady()
 	want := fmt.Sprintf("READY=1\nMAINPID=%d", in.cmd.Process.Pid)
@@ -105,7 +105,7 @@ func TestServiceManager(t *testing.T) {
 		t.Errorf("at start: %q; want %q", got, want)
 	}
 	for name, want := range map[string]string{
-		"WATCHDOG_USEC": " false\n", "WATCHDOG_PID": " false\n", "WEIR_CONTROL_FD": " false\n",
+		"WATCHDOG_USEC": " false\n", "WATCHDOG_PID": " false\n", "WEIR_CONTROL_FD": "3 true\n",
 		"FDSTORE": " false\n", "WEIR_RUNTIME_DIR": " false\n", "WEIR_WORKER": "default/1 true\n",
 		"NOTIFY_SOCKET": filepath.Join(in.dir, "w/default-1/notify") + " true\n",
 	} {

@@ -3,12 +3,15 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"weir/supervisor/admin"
@@ -103,6 +106,75 @@ var poolRows = []keyRow{
 		key: "pools.*.hang.action", base: edit{pool: "hang: {after: 100ms}"},
 		set: edit{pool: "hang: {after: 100ms, action: log}"}, before: "replaced", after: "kept",
 		probe: afterHang,
+	},
+	{
+		key: "pools.*.hang.action", before: never,
+		set: edit{pool: "hang: {after: 100ms, action: orphan, keep: 100ms}"}, after: "logged",
+		probe: hangs(`worker=p/\d+ .*from=ready to=orphaned`),
+	},
+	{
+		key: "pools.*.hang.keep", before: never,
+		set: edit{pool: "hang: {after: 100ms, action: orphan, keep: 100ms}"}, after: "logged",
+		probe: hangs(`worker=p/\d+ .*from=orphaned to=stopping reason=hang.keep`),
+	},
+	{
+		key: "pools.*.hang.dump", before: never, set: edit{pool: "hang: {after: 100ms, dump: SIGQUIT}"},
+		after: "logged", probe: hangs(`p/\d+ \| SIGQUIT: quit`),
+	},
+	{
+		key: "pools.*.hang.hook", before: never,
+		set:   edit{pool: `hang: {after: 100ms, hook: [echo, saw, "{worker}"]}`},
+		after: "logged", probe: hangs(`msg=hook pool=p .*output="saw p/\d+"`),
+	},
+	{
+		key: "pools.*.ping.every", before: never, after: "found",
+		set:   edit{pool: "ping: {every: 100ms, timeout: 200ms, http: /}, stop_timeout: 100ms"},
+		probe: stopped("no answer to a ping for 200ms"),
+	},
+	{
+		key: "pools.*.ping.timeout", before: never, after: "found",
+		set:   edit{pool: "ping: {every: 100ms, timeout: 300ms, http: /}, stop_timeout: 100ms"},
+		probe: stopped("no answer to a ping for 300ms"),
+	},
+	{
+		key: "pools.*.ping.watchdog", before: never, after: "found",
+		set: edit{pool: "ping: {watchdog: on, timeout: 300ms}, stop_timeout: 100ms",
+			command: "testworker, -watchdog"},
+		probe: stopped("no WATCHDOG=1 for 300ms"),
+	},
+	{
+		key: "pools.*.ping.http", before: never, after: "logged",
+		set: edit{pool: `ping: {every: 100ms, timeout: 300ms, http: "/sleep?for=600s"}, ` +
+			"hang: {action: log}"},
+		probe: logs(`worker hangs.*worker=p/\d+.*for 300ms`, "logged"),
+	},
+	{
+		key: "pools.*.ping.status", before: never, after: "logged",
+		set: edit{pool: "ping: {every: 100ms, timeout: 300ms, http: /pid, status: 204}, " +
+			"hang: {action: log}"},
+		probe: logs(`worker hangs.*worker=p/\d+.*GET /pid: status 200`, "logged"),
+	},
+	{
+		key: "pools.*.rapid_fail.answer", before: never, after: "reset", fails: true,
+		set: edit{app: "/g: {pool: g}", pools: `g: {command: [sh, -c, exit 6], ` +
+			`rapid_fail: {failures: 1, then: stay-down, answer: reset}}`},
+		probe: func(b *bed) string {
+			b.until("a failed pool", func(s *admin.Status) bool {
+				p := poolOf(s, "g")
+				return p != nil && p.State == "failed"
+			})
+			_, err := do(client, "GET", b.url+"/g", "")
+			if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF) {
+				return "reset"
+			}
+			return fmt.Sprint(err)
+		},
+	},
+	{
+		key: "pools.*.rapid_fail.hook", before: never, after: "logged", fails: true,
+		set: edit{pools: `h: {command: [sh, -c, exit 7], ` +
+			`rapid_fail: {failures: 1, then: stay-down, hook: [echo, paged, "{pool}"]}}`},
+		probe: logs(`msg=hook pool=h .*output="paged h"`, "logged"),
 	},
 	{
 		key: "pools.*.rapid_fail.failures", before: never, after: "failed after 2", fails: true,

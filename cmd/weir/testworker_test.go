@@ -28,6 +28,7 @@ func testworker() {
 	deaf := flag.Bool("deaf", false, "ignore SIGTERM")
 	idle := flag.Bool("idle", false, "accept nothing")
 	text := flag.String("say", "testworker", "what / answers")
+	watchdog := flag.Bool("watchdog", false, "say WATCHDOG=1 as often as WATCHDOG_USEC asks for")
 	kind := flag.String("kind", "", "liar: breaks the rules of HTTP; one: one connection at a time")
 	flag.Parse()
 	if *deaf {
@@ -44,6 +45,9 @@ func testworker() {
 	}
 	if *late != "" {
 		go notifyLate(*late)
+	}
+	if *watchdog {
+		go sayWatchdog()
 	}
 	if *idle {
 		select {}
@@ -138,12 +142,36 @@ func noted(h http.Handler) http.Handler {
 	})
 }
 
-// healthz answers 503 while the file named by the variable ILL is there.
+// healthz answers 503 while the file named by the variable ILL is there, and 500 after /sick.
 func healthz(w http.ResponseWriter, _ *http.Request) {
+	if sick.Load() {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
 	if _, err := os.Stat(os.Getenv("ILL")); err == nil {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
 }
+
+// sayWatchdog says WATCHDOG=1 twice as often as it must.
+func sayWatchdog() {
+	usec, err := strconv.Atoi(os.Getenv("WATCHDOG_USEC"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "testworker: WATCHDOG_USEC:", err)
+		os.Exit(1)
+	}
+	c, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "testworker:", err)
+		os.Exit(1)
+	}
+	for range time.Tick(time.Duration(usec) * time.Microsecond / 2) {
+		_, _ = io.WriteString(c, "WATCHDOG=1") // the supervisor's end is our end
+	}
+}
+
+// sick: /healthz answers 500.
+var sick atomic.Bool
 
 // held is how many requests /hold has open.
 var held atomic.Int32
@@ -171,6 +199,7 @@ func workerMux(text string) *http.ServeMux {
 	})
 	m.HandleFunc("/sleep", sleepFor)
 	m.HandleFunc("/sleep/", sleepFor)
+	m.HandleFunc("/sick", func(http.ResponseWriter, *http.Request) { sick.Store(true) })
 	bulkHandlers(m)
 	m.HandleFunc("/trailers", echoTrailers)
 	m.HandleFunc("/answer", func(w http.ResponseWriter, r *http.Request) {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"io"
 	"testing"
+	"time"
 
 	"weir/protocol/frame"
 )
@@ -19,6 +20,7 @@ func proxyOnce(tb testing.TB, request, answer string) func() {
 func proxyWith(tb testing.TB, o Options, request, answer string) func() {
 	tb.Helper()
 	f := startFront(tb, 1, o)
+	f.audits.every = time.Hour // a round allocates, and is no part of a request
 	out := []byte(answer)
 	end := []byte("\r\n\r\n")
 	if bytes.Contains([]byte(request), []byte("\r\n\r\nhello")) {
@@ -85,6 +87,7 @@ func BenchmarkProxySmall(b *testing.B) {
 func muxOnce(tb testing.TB, request string) func() {
 	tb.Helper()
 	f := startFront(tb, 1, Options{})
+	f.audits.every = time.Hour // see proxyWith
 	f.addMux(1, startMuxWorker(tb, func(p *muxPeer) {
 		buf := make([]byte, 16<<10)
 		out := make([]byte, 0, 1024)

@@ -15,6 +15,7 @@
 //	upstream.go  one connection to a worker
 //	head.go      the request as the worker gets it; forwarded.go who it is from
 //	answer.go    the response as the client gets it
+//	audit.go     slots counted over once a second
 //	clock.go     every time-out of a request
 //
 // # Slots

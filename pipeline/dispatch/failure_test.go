@@ -176,6 +176,21 @@ func TestOverloadReset(t *testing.T) {
 	f.audit()
 }
 
+func TestOfflineReset(t *testing.T) {
+	f := startFront(t, 1, Options{Offline: Reset})
+	waiting := f.dial().get("/")
+	f.eventually("one waits", func() bool { return f.Snapshot().Waiting == 1 })
+	f.SetAvailable(Failed)
+	for _, c := range []*client{waiting, f.dial().get("/")} {
+		if b, err := io.ReadAll(c.r); err == nil || len(b) > 0 {
+			t.Errorf("got %q, %v; want a reset", b, err)
+		}
+	}
+	f.SetAvailable(Stopped)
+	f.dial().get("/").wantReason("stopped on purpose", 503, pipeline.AppShutdown)
+	f.audit()
+}
+
 func TestRefusedThenAnother(t *testing.T) {
 	f := startFront(t, 1, Options{})
 	if err := f.AddWorker(1, Endpoint{Network: "unix", Address: socketPath(t), Concurrency: 4}); err != nil {

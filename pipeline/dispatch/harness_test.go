@@ -69,6 +69,7 @@ type events struct {
 	hung, refused   chan string
 	waiting         chan string
 	circuit         chan string
+	audited         chan string
 }
 
 func (e *events) Drained(_ string, n uint64) { e.drained <- n }
@@ -78,7 +79,10 @@ func (e *events) Served(_ string, n uint64) {
 	default: // loops must not block
 	}
 }
-func (e *events) Hung(_ string, n uint64, d string)    { e.hung <- fmt.Sprintf("%d: %s", n, d) }
+func (e *events) Hung(_ string, n uint64, d string) { e.hung <- fmt.Sprintf("%d: %s", n, d) }
+func (e *events) Audited(_ string, n uint64, d string) {
+	sendMaybe(e.audited, fmt.Sprintf("%d: %s", n, d))
+}
 func (e *events) Waiting(string)                       { sendMaybe(e.waiting, "") }
 func (e *events) Refused(_ string, n uint64, d string) { sendMaybe(e.refused, d) }
 
@@ -105,6 +109,7 @@ func startWith(t testing.TB, loops int, o Options, app func(*Pool) pipeline.Hand
 		drained: make(chan uint64, 16), served: make(chan uint64, 16),
 		hung: make(chan string, 16), refused: make(chan string, 16),
 		waiting: make(chan string, 16), circuit: make(chan string, 64),
+		audited: make(chan string, 16),
 	}}
 	for i := range loops {
 		l, err := netpoll.New(netpoll.Config{Index: i, PlainWait: true})
@@ -117,6 +122,12 @@ func startWith(t testing.TB, loops int, o Options, app func(*Pool) pipeline.Hand
 		o.Name = "shop"
 	}
 	f.Pool = NewPool(o, f.loops, &f.told)
+	f.audits.every = 5 * time.Millisecond // every test is one of the audit: it must find nothing
+	t.Cleanup(func() {
+		if len(f.told.audited) > 0 {
+			t.Errorf("the audit found %q", <-f.told.audited)
+		}
+	})
 	so := server.Options{}
 	so.Timeouts.HalfClose = 20 * time.Millisecond
 	srv := server.New(f.loops, so)

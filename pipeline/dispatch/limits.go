@@ -50,6 +50,9 @@ const (
 
 	idleKeep           = 60 * time.Second // an idle connection is closed
 	sendCheck          = time.Second      // progress of a request that is being sent is looked at so often
+	auditEvery         = time.Second      // free slots are counted over
+	auditStrikes       = 3                // times in a row that the same is found before it is corrected
+	auditQuiet         = 3                // times without a request before counting rests
 	throughMin         = 4 << 10          // body pieces from here on are sent without a copy
 	reportRequestsMax  = 32               // requests that are named when their worker is given up
 	reportPathBytesMax = 200              // of each one's path

@@ -8,7 +8,7 @@ import (
 // Off switches a duration off where zero means a default.
 const Off = time.Duration(-1)
 
-// Overload is what a request gets that the queue has no room for.
+// Overload is what a request gets that cannot be served: the queue has no room, or the pool failed.
 type Overload uint8
 
 // Answers to overload.
@@ -23,7 +23,7 @@ type Availability uint8
 // Availabilities; the order is that of supervisor.Availability.
 const (
 	Available Availability = iota // dispatch or queue, even with no ready worker
-	Failed                        // 503 AppOffline
+	Failed                        // 503 AppOffline, or a reset
 	Stopped                       // 503 AppShutdown
 	Disabled                      // 503 Disabled
 	availabilityCount
@@ -38,6 +38,7 @@ type Options struct {
 	ReadyTimeout time.Duration // 90s: takes its place while no worker is ready, if longer
 	Overload     Overload
 	Policy       Policy
+	Offline      Overload // what a request gets while the pool is Failed
 	Timeouts     Timeouts
 	HangAfter    time.Duration // 60s, Off
 	HangOnly     bool          // a hung worker is told of and left alone, and so are its requests
@@ -163,6 +164,8 @@ type Events interface {
 	Circuit(pool string, n uint64, why string)
 	// Served comes once, when n has completed its first request.
 	Served(pool string, n uint64)
+	// Audited: the free slots of n were found wrong, and corrected.
+	Audited(pool string, n uint64, detail string)
 	// Waiting: a request waits and no worker is in rotation. Once until one is added.
 	Waiting(pool string)
 }

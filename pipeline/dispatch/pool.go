@@ -26,6 +26,7 @@ type Pool struct {
 	secret  []byte // of sticky cookies
 
 	cookieName string
+	audits     auditor
 
 	mu    sync.Mutex // orders changes of workers and options
 	set   atomic.Pointer[settings]
@@ -62,6 +63,7 @@ func NewPool(o Options, loops []*netpoll.Loop, ev Events) *Pool {
 		}
 		p.shards[l.Index] = newShard(p, l, l.Index)
 	}
+	p.audits.p, p.audits.every, p.audits.timer.Owner = p, auditEvery, &p.audits
 	return p
 }
 

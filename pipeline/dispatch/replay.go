@@ -103,19 +103,32 @@ func (j *job) overload() {
 		j.fail(503, pipeline.QueueFull, j.s.pool.retryAfter())
 		return
 	}
+	j.cut(pipeline.QueueFull)
+}
+
+// cut ends j, which has no worker and no place in the queue, by a reset.
+func (j *job) cut(reason pipeline.Reason) {
 	c, x := j.c, j.x
 	j.s.release(j)
 	defer guarded(x)
-	_ = c.SetStatus(503) // for the log; nothing was sent
-	if c.StartResponse(pipeline.LengthUnknown) == nil {
-		c.Abort(503, pipeline.QueueFull) // the head is still in the queue that the reset drops
+	if !c.Started() {
+		_ = c.SetStatus(503) // for the log; nothing was sent
+		if c.StartResponse(pipeline.LengthUnknown) != nil {
+			return // the exchange is over
+		}
 	}
+	c.Abort(503, reason) // the head is still in the queue that the reset drops
 }
 
 // unavailable answers a request to a pool that takes none.
 func (j *job) unavailable(a Availability) {
 	reason := pipeline.AppOffline
 	switch a {
+	case Failed:
+		if j.set.Offline == Reset {
+			j.cut(reason)
+			return
+		}
 	case Stopped:
 		reason = pipeline.AppShutdown
 	case Disabled:

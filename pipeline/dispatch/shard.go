@@ -110,6 +110,7 @@ func (s *shard) enter(j *job) {
 		return
 	}
 	bump(&s.queued)
+	p.audits.wake()
 	j.ticket = p.tickets.Add(1)
 	j.wait(j.set.QueueTimeout)
 	s.queue(j)
@@ -280,6 +281,7 @@ func (s *shard) launch(j *job, l *lane, u *upstream) {
 	j.lane, j.deadAt = l, 0
 	l.addBusy(j)
 	if u == nil {
+		s.pool.audits.wake()
 		j.dial()
 		return
 	}

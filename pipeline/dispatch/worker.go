@@ -32,6 +32,8 @@ type worker struct {
 
 	_    cacheLine
 	free atomic.Int32 // slots that no connection, open or being opened, has
+	// moves counts slots taken and given back: an audit during which it stood still saw the truth.
+	moves atomic.Uint32
 	// load is the requests in flight in its low 32 bits and the requests completed above them, so
 	// that a completion is one addition.
 	load     atomic.Uint64
@@ -72,6 +74,7 @@ func (w *worker) inRotation() bool { return workerState(w.state.Load()) == worke
 //
 // Hot path: once per new connection. No allocation: TestProxyAllocs.
 func (w *worker) take() bool {
+	w.moves.Add(1) // first: see audit.go
 	for {
 		n := w.free.Load()
 		if n <= 0 {
@@ -90,6 +93,7 @@ func (w *worker) take() bool {
 
 // giveBack returns a slot. The caller then sees to the waiters.
 func (w *worker) giveBack() {
+	w.moves.Add(1)
 	n := w.free.Add(1)
 	if n > w.slots {
 		panic("dispatch: slot given back twice")

@@ -30,6 +30,7 @@ func (r *resolver) checkPool(p *Pool) {
 	r.checkEnv(key+".env", &p.Env)
 	r.checkIsolation(key, p)
 	r.checkRecycle(key+".recycle", &p.Recycle)
+	r.checkHealth(key, p)
 	if len(p.Command) > 0 {
 		r.checkCommand(key+".command", p)
 	}

@@ -110,6 +110,12 @@ func TestFileErrors(t *testing.T) {
 			"pools.p.dispatch: workers of mux do not answer the GETs"},
 		{"warm-up of a word", pool("warmup: [health]"),
 			`pools.p.warmup[0]: "health" does not begin with /`},
+		{"ping path", pool("ping: {http: healthz}"),
+			`pools.p.ping.http: "healthz" is not a path, expected a path such as /healthz`},
+		{"ping twice", pool("ping: {http: /healthz, watchdog: on}"),
+			"pools.p.ping.http: has no effect while ping.watchdog is on"},
+		{"hook", pool("hang: {hook: [no-such-program]}"),
+			`pools.p.hang.hook: cannot run "no-such-program": executable file not found in $PATH`},
 		{"switch", "server_header: yes\n" + minimal, `server_header: "yes" is neither on nor off, ` +
 			"expected on or off, did you mean on?"},
 		{"null", "limits:\n" + minimal, "limits: is empty, expected a mapping of connections"},

@@ -64,7 +64,7 @@ type schema struct {
 var table = sync.OnceValue(func() *schema {
 	s := &schema{byPath: map[string]*Key{}}
 	for _, rows := range [][]Key{
-		processKeys, listenerKeys, siteKeys, sidecarKeys, poolKeys, balanceKeys, startKeys, scaleKeys,
+		processKeys, listenerKeys, siteKeys, sidecarKeys, poolKeys, balanceKeys, startKeys, healthKeys, scaleKeys,
 		recycleKeys, isolationKeys, afterKeys, frontKeys,
 	} {
 		s.rows = append(s.rows, rows...)

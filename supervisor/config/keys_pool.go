@@ -58,27 +58,6 @@ var poolKeys = []Key{
 		Doc: "A request that finds the queue full gets 503 QueueFull, or its connection is reset.",
 	},
 	{
-		Path: "pools.*.hang.after", Default: "60s", allow: offOK,
-		Doc: "A worker that holds a request this long without a byte, and finished nothing else, hangs.",
-	},
-	{
-		Path: "pools.*.hang.action", Default: "kill", Values: []string{"kill", "log"},
-		Doc: "What happens to a hung worker.",
-	},
-	{
-		Path: "pools.*.rapid_fail.failures", Default: "5", allow: offOK, min: 1, max: 1000,
-		Doc: "So many failures within rapid_fail.window, and no ready worker, fail the pool: 503.",
-	},
-	{
-		Path: "pools.*.rapid_fail.window", Default: "5m",
-		Doc: "The window of rapid_fail.failures.",
-	},
-	{
-		Path: "pools.*.rapid_fail.then", Default: "retry",
-		Values: []string{"retry", "stay-down", "exit"},
-		Doc:    "A failed pool is tried again with back-off, stays down, or ends the instance.",
-	},
-	{
 		Path: "pools.*.timeouts.connect", Default: "5s", allow: offOK,
 		Doc: "Connecting to a worker; then another one, or 504 Timer_WorkerConnect.",
 	},

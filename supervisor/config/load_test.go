@@ -121,7 +121,7 @@ pools:
     env: {inherit: true, set: {LOG_LEVEL: info}, files: [app.env]}
     workers: auto
     queue: {length: 10, timeout: 1m30s}
-  gows: {workers: 2, concurrency: 8}
+  gows: {workers: 2, concurrency: 8, hang: {hook: [sh, "{pid}"]}, rapid_fail: {hook: [../bin/python3]}}
 limits: {half_close: off}
 log: {access: logs/access.log}
 `
@@ -147,7 +147,10 @@ func TestLoadResolves(t *testing.T) {
 		{"env set", p.Env.Set, map[string]string{"LOG_LEVEL": "info"}},
 		{"queue", p.Queue, Queue{10, Duration(90 * time.Second), OverloadRespond, PolicyFIFO}},
 		{"hosted handler", gows.Handler, "shop-api"},
-		{"default of a pool", p.RapidFail, RapidFail{5, Duration(5 * time.Minute), ThenRetry}},
+		{"default of a pool", p.RapidFail, RapidFail{Failures: 5, Window: Duration(5 * time.Minute),
+			Then: ThenRetry, Answer: OverloadRespond}},
+		{"hooks by PATH and from the file's directory", [][]string{gows.Hang.Hook, gows.RapidFail.Hook},
+			[][]string{{"sh", "{pid}"}, {m.dir + "/bin/python3"}}},
 		{"access log from the file's directory", c.Log.Access, conf + "/logs/access.log"},
 		{"admin keeps its placeholder", c.Admin.Listen, []string{"unix:{runtime}/admin.sock"}},
 		{"half_close off", c.Limits.HalfClose, Off},

@@ -21,6 +21,7 @@ type Pool struct {
 	Warmup      []Warmup         `json:"warmup"`
 	SlowStart   Duration         `json:"slow_start"`
 	Idle        Idle             `json:"idle"`
+	Ping        Ping             `json:"ping"`
 	Hang        Hang             `json:"hang"`
 	Recycle     Recycle          `json:"recycle"`
 	RapidFail   RapidFail        `json:"rapid_fail"`
@@ -96,28 +97,13 @@ const (
 	PolicyLIFO Policy = "lifo" // under overload
 )
 
-// Overload is what happens to a request that finds the queue full.
+// Overload is what happens to a request that cannot be served: the queue is full, the pool failed.
 type Overload string
 
 // Overload actions.
 const (
-	OverloadRespond Overload = "respond" // 503 QueueFull
+	OverloadRespond Overload = "respond" // 503
 	OverloadReset   Overload = "reset"   // the connection is reset
-)
-
-// Hang is the rule for a worker that holds a request without a byte and finishes nothing else.
-type Hang struct {
-	After  Duration   `json:"after"` // may be off
-	Action HangAction `json:"action"`
-}
-
-// HangAction is what happens to a hung worker.
-type HangAction string
-
-// Hang actions.
-const (
-	HangKill HangAction = "kill"
-	HangLog  HangAction = "log"
 )
 
 // RapidFail is rapid-fail protection: Failures within Window and no ready worker fail the pool.
@@ -125,6 +111,8 @@ type RapidFail struct {
 	Failures Count    `json:"failures"` // may be off
 	Window   Duration `json:"window"`
 	Then     Then     `json:"then"`
+	Answer   Overload `json:"answer"` // to requests while the pool is failed
+	Hook     []string `json:"hook"`   // argv, no shell; run when the pool fails
 }
 
 // Then is what follows a pool's failure.

@@ -10,4 +10,22 @@
 //
 // The handler is that of package pipeline ([Serve]; the same code can run in the front's loops), of
 // fasthttp ([ServeFastHTTP]) or of net/http ([ServeHTTP]).
+//
+// # Signs of life
+//
+// While a handler is served, the supervisor can ask this process whether it lives, over the socket pair
+// whose descriptor WEIR_CONTROL_FD names: SOCK_SEQPACKET, one [supervisor.ControlConn] message a packet
+// (where the system has none, a stream with lengths).
+//
+//	hello                    worker      once, when it serves: it answers pings
+//	ping    {n}              supervisor  after ping.every without a request completed
+//	pong    {n, in_flight}   worker      at once: requests that are in handlers
+//	recycle {reason}         worker      see [Recycle]
+//
+// The answer comes from a goroutine of its own. So it proves that the process runs and its scheduler
+// too: one that is stopped (SIGSTOP), swapped to death, or whose runtime is stuck (every P held by a
+// loop that cannot be preempted, a stop-the-world that does not end) does not answer, and is replaced
+// after ping.timeout. It proves nothing about handlers: those that wait for each other for ever leave
+// the process fit to answer, and are found by their requests (hang.after). With ping.watchdog the same
+// is said by WATCHDOG=1, unasked.
 package worker

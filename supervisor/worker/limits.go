@@ -17,14 +17,16 @@ const (
 	netipBytesMax = 64 // of an address in X-Forwarded-For
 
 	// mux mode. A stream's window is frame.Window.
-	muxLoops     = 1         // event loops of a worker
-	streamsFree  = 256       // streams kept for reuse, per loop
-	pendingKept  = 16 << 10  // bytes of a stream's body buffer that are kept with it
-	frameRoom    = 64        // what the small frames need at most
-	headRoom     = 128       // of a RESPONSE beside its fields
-	dataBytesMax = 128 << 10 // of one DATA frame
-	throughMin   = 4 << 10   // body pieces from here on are sent without a copy
-	fileChunk    = 64 << 10  // of a file, read at once
+	muxLoops       = 1                // event loops of a worker
+	streamsFree    = 256              // streams kept for reuse, per loop
+	pendingKept    = 16 << 10         // bytes of a stream's body buffer that are kept with it
+	frameRoom      = 64               // what the small frames need at most
+	headRoom       = 128              // of a RESPONSE beside its fields
+	dataBytesMax   = 128 << 10        // of one DATA frame
+	throughMin     = 4 << 10          // body pieces from here on are sent without a copy
+	fileChunk      = 64 << 10         // of a file, read at once
+	controlSendMax = time.Second      // for a supervisor that does not read
+	watchdogMin    = time.Millisecond // between two WATCHDOG=1
 
 	hangupCheckEvery = 250 * time.Millisecond // while an exchange waits: is the client still there?
 )

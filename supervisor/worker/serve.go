@@ -55,11 +55,20 @@ func ServeFastHTTP(ctx context.Context, h fasthttp.RequestHandler) error {
 		return serveMux(ctx, pipeline.FromFastHTTP(h))
 	}
 	s := &fasthttp.Server{
-		Handler: h, Name: serverName, StreamRequestBody: true, ReadBufferSize: readBuffer,
+		Handler: counted(h), Name: serverName, StreamRequestBody: true, ReadBufferSize: readBuffer,
 		MaxRequestBodySize: prefetchBytes, DisablePreParseMultipartForm: true,
 		NoDefaultContentType: true, CloseOnShutdown: true, Logger: log.New(io.Discard, "", 0),
 	}
 	return run(ctx, s.Serve, s.ShutdownWithContext)
+}
+
+// counted is h with the requests that it holds counted for pongs.
+func counted(h fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		inFlight.Add(1)
+		defer inFlight.Add(-1)
+		h(ctx)
+	}
 }
 
 // ServeHTTP is Serve for a net/http handler.
@@ -72,6 +81,8 @@ func ServeHTTP(ctx context.Context, h http.Handler) error {
 	}
 	s := &http.Server{MaxHeaderBytes: headBytesMax, Handler: http.HandlerFunc(
 		func(w http.ResponseWriter, r *http.Request) {
+			inFlight.Add(1)
+			defer inFlight.Add(-1)
 			w.Header().Set("Server", serverName)
 			h.ServeHTTP(w, r)
 		})}
@@ -97,6 +108,12 @@ func run(ctx context.Context, serve func(net.Listener) error,
 		}
 		return fmt.Errorf("worker: listen: %w", err)
 	}
+	alive, err := startAlive()
+	if err != nil {
+		_ = l.Close() // the reason is err
+		return fmt.Errorf("worker: control: %w", err)
+	}
+	defer alive.close()
 	served := make(chan error, 1)
 	go func() { served <- serve(l) }()
 	if err := notify("READY=1"); err != nil {
