@@ -19,13 +19,13 @@ import (
 // told is dispatch.Events that nobody listens to.
 type told struct{ hung chan string }
 
-func (told) Drained(string, uint64)                   {}
-func (told) Refused(string, uint64, string)           {}
-func (told) Served(string, uint64)                    {}
-func (told) Waiting(string)                           {}
-func (told) Circuit(string, uint64, string)           {}
+func (told) Drained(string, uint64)                      {}
+func (told) Refused(string, uint64, string)              {}
+func (told) Served(string, uint64)                       {}
+func (told) Waiting(string)                              {}
+func (told) Circuit(string, uint64, string)              {}
 func (e told) Audited(_ string, _ uint64, detail string) { e.hung <- "audit: " + detail }
-func (e told) Hung(_ string, _ uint64, detail string) { e.hung <- detail }
+func (e told) Hung(_ string, _ uint64, detail string)    { e.hung <- detail }
 
 // modes are the ways in which a front reaches the same handler in a worker.
 var modes = []string{"http", "mux"}
