@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"syscall"
 
 	"weir/pipeline/server"
@@ -23,6 +24,9 @@ func (c *cli) serve(ctx context.Context, s config.Sources) error {
 	log := newOwnLog(stderr, loaded.Config.Log)
 	for _, w := range loaded.Warnings {
 		log.Warn(w.Error())
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercentCold)
 	}
 	exe, err := os.Executable()
 	if err != nil {

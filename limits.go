@@ -5,6 +5,7 @@ import "time"
 // Every maximum and constant of the package.
 const (
 	gcPercent         = 400       // a front's heap is small beside its buffers, which are reused
+	gcPercentCold     = 40        // a supervisor has time to collect: memory is what it must not take
 	memoryBeside      = 256 << 20 // bytes beside twice the buffers, for a front's GOMEMLIMIT
 	descriptorsBeside = 256       // of a front: files, logs, control channel, poller
 	connsMin          = 64        // client connections, however few descriptors there are

@@ -47,7 +47,7 @@ pools:
     workers: %d
     hang: {after: 1s}
     stop_timeout: 1s
-
+    recycle: {memory: 96MiB, sample_every: 500ms, samples: 2}
 log: {level: info}
 `, o.Worker, o.Dir, o.Workers)
 }

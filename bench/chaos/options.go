@@ -31,7 +31,7 @@ type Options struct {
 }
 
 // kinds are the mischiefs, in the order in which they are listed.
-var kinds = []string{"kill", "stop", "hang", "exit", "front"}
+var kinds = []string{"kill", "stop", "hang", "leak", "exit", "front"}
 
 // Bounds of Options.
 const (

@@ -2,6 +2,7 @@ package http1
 
 import (
 	"bytes"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -170,8 +171,12 @@ func TestLinearCost(t *testing.T) {
 		{"white space", func(n int) string { return get + "A:" + strings.Repeat(" ", n) + "\r\n\r\n" }},
 		{"long name", func(n int) string { return get + strings.Repeat("a", n) + "\r\n\r\n" }},
 	} {
-		a, b := bytewiseCost(lim, tc.head(small)), bytewiseCost(lim, tc.head(ratio*small))
-		if got := float64(b) / float64(a); got > 3*ratio {
+		got := math.Inf(1)
+		for try := 0; try < 5 && got > 3*ratio; try++ { // another process may have had the processor
+			a, b := bytewiseCost(lim, tc.head(small)), bytewiseCost(lim, tc.head(ratio*small))
+			got = min(got, float64(b)/float64(a))
+		}
+		if got > 3*ratio {
 			t.Errorf("%s: %d times the bytes take %.1f times as long", tc.desc, ratio, got)
 		}
 	}
