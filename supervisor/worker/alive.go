@@ -11,7 +11,7 @@ import (
 	"weir/supervisor"
 )
 
-// inFlight is how many requests are in handlers.
+// inFlight is how many requests are in handlers, for pongs.
 var inFlight atomic.Int64
 
 // alive is what tells the supervisor that this process lives: a goroutine that answers its pings, and

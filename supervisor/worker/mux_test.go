@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -474,5 +475,22 @@ func TestMuxDrain(t *testing.T) {
 	}
 	if err := <-served; err != nil {
 		t.Errorf("serve = %v", err)
+	}
+}
+
+// Pongs tell how many requests a worker holds; streams are requests, too.
+func TestMuxStreamsAreInFlight(t *testing.T) {
+	c, addr := behindFront(t, "mux", func(c *pipeline.Context) {
+		c.Text(200, strconv.FormatInt(inFlight.Load(), 10))
+	})
+	for range 3 {
+		r, err := c.Get("http://" + addr + "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(r.Body)
+		if err = errors.Join(err, r.Body.Close()); err != nil || string(b) != "1" {
+			t.Errorf("in flight = %q, %v; want 1, this one", b, err)
+		}
 	}
 }

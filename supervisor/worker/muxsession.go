@@ -175,6 +175,7 @@ func (ss *muxSession) request(h *frame.Header, p []byte) error {
 		return frame.ErrStream
 	}
 	srv.open.Add(1)
+	inFlight.Add(1)
 	x.begin(ss, h.Stream)
 	return nil
 }
@@ -211,6 +212,7 @@ func (ss *muxSession) broken(err error) {
 func (ss *muxSession) forget(id uint32) {
 	ss.streams.Delete(id)
 	ss.ml.srv.open.Add(-1)
+	inFlight.Add(-1)
 	ss.ml.srv.maybeEmpty()
 }
 
