@@ -18,26 +18,37 @@ import (
 	"weir/supervisor/admin"
 )
 
-// 100 rolling recycles under constant load: no request fails and no connection is reset.
+// 100 rolling recycles under constant load: no request fails and no connection is reset, whichever way
+// workers are spoken to.
 func TestRollingRecyclesUnderLoad(t *testing.T) {
-	in := start(t, "--listen", "127.0.0.1:0", "--workers", "2", "--", "testworker")
-	before := in.settled("default", 2)
+	t.Run("http", func(t *testing.T) {
+		in := start(t, "--listen", "127.0.0.1:0", "--workers", "2", "--", "testworker")
+		rollUnderLoad(t, in, "default", "/pid")
+	})
+	t.Run("mux", func(t *testing.T) { // the demo's workers are of the SDK
+		rollUnderLoad(t, start(t, "--listen", "127.0.0.1:0"), "demo", "/worker/hello")
+	})
+}
+
+func rollUnderLoad(t *testing.T, in *instance, pool, path string) {
+	t.Helper()
+	before := in.settled(pool, 2)
 	n := rounds(100, 5)
-	l := startLoad(in.url + "/pid")
+	l := startLoad(in.url + path)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*patience)
 	defer cancel()
 	for i := range n {
-		if err := in.admin().Recycle(ctx, "default", true); err != nil {
+		if err := in.admin().Recycle(ctx, pool, true); err != nil {
 			t.Fatalf("recycle %d: %v", i, err)
 		}
 		l.passes(in, 10)
 	}
 	l.finish(t)
 	s := in.status()
-	if got := poolOf(s, "default").Recycles["command"]; got != uint64(2*n) {
+	if got := poolOf(s, pool).Recycles["command"]; got != uint64(2*n) {
 		t.Errorf("recycles by command: %d; want %d", got, 2*n)
 	}
-	for pid := range in.settled("default", 2) {
+	for pid := range in.settled(pool, 2) {
 		if before[pid] {
 			t.Errorf("worker %d is still there", pid)
 		}

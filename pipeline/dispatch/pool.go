@@ -31,7 +31,7 @@ type Pool struct {
 	mu    sync.Mutex // orders changes of workers and options
 	set   atomic.Pointer[settings]
 	avail atomic.Uint32
-	// demanded: Events.Waiting was called since a worker was last in rotation.
+	// demanded: Events.Waiting was called since a worker was last in rotation; written under mu.
 	demanded atomic.Bool
 	workers  atomic.Pointer[[]*worker] // in rotation or draining; replaced, never changed
 
@@ -88,7 +88,9 @@ func (p *Pool) SetAvailable(a Availability) {
 		panic("dispatch: unknown availability")
 	}
 	p.avail.Store(uint32(a))
+	p.mu.Lock()
 	p.demanded.Store(false)
+	p.mu.Unlock()
 	if a != Available {
 		p.each((*shard).rejectWaiters)
 	}
@@ -175,9 +177,9 @@ func (p *Pool) RemoveWorker(n uint64) {
 	workers := slices.Clone(*p.workers.Load())
 	workers = slices.DeleteFunc(workers, func(x *worker) bool { return x == w })
 	p.workers.Store(&workers)
+	p.demanded.Store(false)
 	p.mu.Unlock()
 	p.keepOne()
-	p.demanded.Store(false)
 	p.each(func(s *shard) { w.lanes[s.index].gone() })
 }
 

@@ -326,7 +326,16 @@ func (s *shard) rejectWaiters() {
 
 // demand tells, once, that requests wait and no worker is in rotation.
 func (p *Pool) demand() {
-	if !p.demanded.Load() && !p.anyReady() && p.demanded.CompareAndSwap(false, true) {
+	if p.demanded.Load() || p.anyReady() {
+		return
+	}
+	p.mu.Lock() // no worker comes or goes between the two answers
+	first := !p.demanded.Load() && !p.anyReady()
+	if first {
+		p.demanded.Store(true)
+	}
+	p.mu.Unlock()
+	if first {
 		p.ev.Waiting(p.name)
 	}
 }
