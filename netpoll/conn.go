@@ -50,6 +50,7 @@ const (
 	flagFull              // a writer was told that there is no room
 	flagGrow              // the handler wants more bytes in one piece
 	flagBulk              // read into the loop's scratch buffer
+	flagNarrow            // paused since bytes of the scratch buffer all found a taker
 	flagTaken             // TakeInput was called in this OnData
 	flagFinish            // close when the outbound queue is empty
 	flagLinger            // and read on for a while before closing

@@ -155,7 +155,7 @@ func (c *Conn) readInto() []byte {
 	l := c.loop
 	if c.in == nil {
 		if c.flags&flagBulk != 0 {
-			return l.scratch
+			return c.bulkInto()
 		}
 		if l.over(c) {
 			c.flags |= flagPending
@@ -186,6 +186,16 @@ func (c *Conn) readInto() []byte {
 	c.flags &^= flagGrow
 	c.replaceInput(min(int(in.class)+1, maxClass+1))
 	return c.in.b[c.in.w:]
+}
+
+// bulkInto is as much of the shared buffer as the taker is likely to take. What it does not take is
+// queued for it, so one that falls behind is fed in smaller pieces.
+func (c *Conn) bulkInto() []byte {
+	if c.flags&flagNarrow != 0 {
+		c.flags &^= flagNarrow // unless this piece makes it pause again
+		return c.loop.scratch[:narrowBytes]
+	}
+	return c.loop.scratch
 }
 
 // replaceInput moves the unconsumed input to a buffer of another class; beyond the largest class to
@@ -317,8 +327,8 @@ func (c *Conn) PushInput(b []byte) {
 // called in OnData.
 func (c *Conn) Grow() { c.flags |= flagGrow }
 
-// Bulk chooses, while on, the loop's shared 64 KiB buffer for reads: cheaper for bytes that are
-// passed on at once, but they cannot be taken.
+// Bulk chooses, while on, the loop's shared buffer of 256 KiB for reads, or 64 KiB of it after a Pause:
+// cheaper for bytes that are passed on at once, but they cannot be taken.
 func (c *Conn) Bulk(on bool) {
 	c.flags &^= flagBulk
 	if on {
@@ -329,7 +339,7 @@ func (c *Conn) Bulk(on bool) {
 // Pause stops reading: no system call, the kernel's buffer fills and the peer's window closes. Should
 // the peer's end be known already and lie behind unread bytes, OnHangup comes later in this turn.
 func (c *Conn) Pause() {
-	c.flags |= flagPaused
+	c.flags |= flagPaused | flagNarrow
 	if c.flags&(flagHangup|flagToldReset) == flagHangup && c.fd >= 0 {
 		c.loop.queueReady(c)
 	}

@@ -122,6 +122,45 @@ func TestPauseAfterBudgetKeepsTheEdge(t *testing.T) {
 	h.until("all read", func() bool { return total == sent })
 }
 
+// A bulk read takes as much as a Unix socket holds, but less for a taker that has paused it.
+func TestBulkIsNarrowAfterPause(t *testing.T) {
+	h := newHandLoop(t, Config{})
+	var pieces []int
+	s := &script{}
+	s.onData = func(_ *Conn, b []byte) int { pieces = append(pieces, len(b)); return len(b) }
+	c, peer := h.pair(s)
+	c.Bulk(true)
+	_ = unix.SetsockoptInt(peer, unix.SOL_SOCKET, unix.SO_SNDBUF, 1<<20) // seen in what it takes
+	const most = 128 << 10
+	take := func() []int {
+		t.Helper()
+		pieces = nil
+		n, err := unix.Write(peer, make([]byte, most))
+		if err != nil || n <= narrowBytes {
+			t.Fatalf("the kernel took %d bytes: %v", n, err)
+		}
+		h.until("all read", func() bool {
+			sum := 0
+			for _, k := range pieces {
+				sum += k
+			}
+			return sum == n
+		})
+		return pieces
+	}
+	if got := take(); got[0] <= narrowBytes {
+		t.Errorf("at first pieces of %d bytes; want the first above %d", got, narrowBytes)
+	}
+	c.Pause()
+	c.Resume()
+	if got := take(); got[0] != narrowBytes || len(got) != 2 {
+		t.Errorf("after a pause pieces of %d bytes; want the first of %d, then the rest", got, narrowBytes)
+	}
+	if got := take(); got[0] <= narrowBytes {
+		t.Errorf("all taken since: pieces of %d bytes; want the first above %d", got, narrowBytes)
+	}
+}
+
 // Whatever a handler closes inside a callback, it is not called again and all memory comes back.
 func TestCloseInsideCallbacks(t *testing.T) {
 	acts := map[string]func(c *Conn){

@@ -50,7 +50,7 @@ func (c *Conn) Write(b []byte) (room bool) {
 	for len(b) > 0 {
 		t := c.tail
 		if t == nil || t.file != nil || t.w == len(t.b) {
-			t = c.addBuffer(min(len(b), scratchBytes))
+			t = c.addBuffer(min(len(b), queuePieceBytes))
 		}
 		n := copy(t.b[t.w:], b)
 		t.w += n

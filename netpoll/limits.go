@@ -14,7 +14,9 @@ const (
 	iovecsMax       = 16        // buffers per send
 	passFDsMax      = 64        // descriptors per message
 	fileChunkBytes  = 1 << 20   // per sendfile call, and per read-ahead of cold pages
-	scratchBytes    = 64 << 10  // the loop's shared buffer for bulk reads
+	scratchBytes    = 256 << 10 // the loop's shared buffer for bulk reads: what a Unix socket holds
+	narrowBytes     = 64 << 10  // of it, for what is passed on to a peer that falls behind
+	queuePieceBytes = 64 << 10  // of a long write that has to be queued
 	lingerBytesMax  = 64 << 20  // discarded after an error response, then reading stops
 	lingerMax       = 10 * time.Second
 	finishEvery     = 5 * time.Second // how often a closing connection's rate is looked at
