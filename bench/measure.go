@@ -13,14 +13,14 @@ import (
 // measureLoad runs a load scenario: all servers up, rounds interleaved.
 func (b *bench) measureLoad(ctx context.Context, sc scenario) (result.Scenario, error) {
 	out := result.Scenario{Name: sc.name, Text: sc.text, Unit: sc.unit()}
-	if sc.mode == modeProxy {
-		worker, err := b.startWorker(ctx)
-		if err != nil {
-			return out, err
-		}
+	worker, err := b.workerOf(ctx, sc)
+	if err != nil {
+		return out, err
+	}
+	if worker != nil {
 		defer worker.Stop()
 	}
-	servers, failed, err := b.startAll(ctx, sc)
+	servers, failed, err := b.startAll(ctx, sc, worker)
 	if err != nil {
 		return out, err
 	}
@@ -48,6 +48,18 @@ func (b *bench) measureLoad(ctx context.Context, sc scenario) (result.Scenario, 
 	}
 	out.Rows = append(rows, failedRows(failed)...)
 	return out, nil
+}
+
+// workerOf starts the application that proxies need in sc; nil when they need none. Where it is counted
+// with them it shares their CPU, as the workers of the others do.
+func (b *bench) workerOf(ctx context.Context, sc scenario) (*proc.Process, error) {
+	switch sc.mode {
+	case modeProxy:
+		return b.startWorker(ctx, b.cpus.worker)
+	case modeHosted:
+		return b.startWorker(ctx, b.cpus.server)
+	}
+	return nil, nil
 }
 
 // rows begins one row per server.

@@ -34,7 +34,7 @@ func findNginx(ctx context.Context, _ *bench) (*subject, error) {
 		return nil, err
 	}
 	return &subject{name: "nginx", version: strings.TrimPrefix(version, "nginx version: nginx/"),
-		modes: []mode{modeHello, modeStatic, modeProxy},
+		modes: []mode{modeHello, modeStatic, modeProxy, modeHosted}, forwards: true,
 		launch: func(b *bench, s setup) (launch, error) {
 			text := nginxConfig(b, s)
 			file, err := configured(s, "nginx.conf", text)
@@ -49,7 +49,7 @@ func nginxConfig(b *bench, s setup) string {
 	case modeStatic:
 		location = "root " + b.files + ";\n    open_file_cache max=64;\n" +
 			"    open_file_cache_valid 60s;"
-	case modeProxy:
+	case modeProxy, modeHosted:
 		location = "location / {\n      proxy_pass http://worker;\n      proxy_http_version 1.1;\n" +
 			"      proxy_set_header Connection '';\n      proxy_max_temp_file_size 0;\n"
 		if s.scenario.large { // twice as fast as with the default, 8 of a page
@@ -92,7 +92,7 @@ func findHAProxy(ctx context.Context, _ *bench) (*subject, error) {
 		return nil, err
 	}
 	return &subject{name: "haproxy", version: haproxyVersion(version),
-		modes: []mode{modeHello, modeProxy},
+		modes: []mode{modeHello, modeProxy, modeHosted}, forwards: true,
 		launch: func(b *bench, s setup) (launch, error) {
 			text := haproxyConfig(b, s)
 			file, err := configured(s, "haproxy.cfg", text)
@@ -110,7 +110,7 @@ func haproxyConfig(b *bench, s setup) string {
 	rules := "  http-request return status 200 content-type text/plain string 'Hello, World!' " +
 		"hdr Server haproxy hdr Date %[date,http_date] if { path / }\n" +
 		"  http-request return status 404 content-type text/plain string 'not found'\n"
-	if s.scenario.mode == modeProxy {
+	if s.scenario.mode == modeProxy || s.scenario.mode == modeHosted {
 		rules = "  default_backend worker\nbackend worker\n  http-reuse always\n  server worker unix@" +
 			b.workerSocket() + "\n"
 	}

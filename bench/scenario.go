@@ -15,6 +15,7 @@ const (
 	modeHello  mode = "hello"  // 13 bytes at "/"
 	modeStatic mode = "static" // the files of bench.files
 	modeProxy  mode = "proxy"  // forward to a worker on a Unix socket
+	modeHosted mode = "hosted" // an application, in the server or in a worker of its own
 	modeDemo   mode = "demo"   // Weir without arguments: the demo with two workers
 )
 
@@ -59,6 +60,10 @@ var scenarios = []scenario{
 		mode: modeProxy, path: "/small", conns: 64, pipeline: 1},
 	{name: "proxy-1m", text: "1 MiB from a worker on a Unix socket, 16 connections; front only",
 		mode: modeProxy, path: "/1m", conns: 16, pipeline: 1, large: true},
+	{name: "hosted-1", text: "13 bytes of an application over 1 connection; front and worker",
+		mode: modeHosted, path: "/small", conns: 1, pipeline: 1},
+	{name: "hosted-64", text: "13 bytes of an application over 64 connections; front and worker",
+		mode: modeHosted, path: "/small", conns: 64, pipeline: 1},
 	{name: "idle-memory", text: "user memory of an idle keep-alive connection, 2000 to 10000",
 		kind: kindIdle, mode: modeHello, path: "/"},
 	{name: "cold-start", text: "exec to first 200, all CPUs",

@@ -18,6 +18,7 @@ type server struct {
 	setup   setup
 	launch  launch
 	process *proc.Process
+	worker  *proc.Process // the bench's, counted with the server; nil: none or not counted
 }
 
 func (s *server) url() string { return "http://" + s.setup.addr() + s.setup.scenario.path }
@@ -82,6 +83,11 @@ func (s *server) awaitReady(ctx context.Context) error {
 // counted returns the processes whose CPU time and memory are the server's.
 func (s *server) counted() ([]proc.Stat, error) {
 	tree, err := proc.Tree(s.process.PID())
+	if err == nil && s.worker != nil {
+		var worker []proc.Stat
+		worker, err = proc.Tree(s.worker.PID())
+		tree = append(tree, worker...)
+	}
 	if err != nil || s.launch.counted == nil {
 		return tree, err
 	}
@@ -113,9 +119,10 @@ func (s *server) pinWorkers(cpu int) error {
 	return nil
 }
 
-// startAll starts every chosen subject that can do sc; failures become rows that say why.
-func (b *bench) startAll(ctx context.Context, sc scenario) (servers []*server, failed []absence,
-	err error) {
+// startAll starts every chosen subject that can do sc; failures become rows that say why. worker is
+// the application of those that forward.
+func (b *bench) startAll(ctx context.Context, sc scenario, worker *proc.Process) (servers []*server,
+	failed []absence, err error) {
 	for _, sub := range b.subjects {
 		if !sub.does(sc.mode) {
 			continue
@@ -132,6 +139,9 @@ func (b *bench) startAll(ctx context.Context, sc scenario) (servers []*server, f
 			stopAll([]*server{s})
 			failed = append(failed, absence{sub.name, err.Error()})
 			continue
+		}
+		if sc.mode == modeHosted && sub.forwards {
+			s.worker = worker
 		}
 		servers = append(servers, s)
 	}
@@ -161,9 +171,9 @@ func lastLine(output string) string {
 	return lines[len(lines)-1]
 }
 
-// startWorker starts the application behind the proxies and waits for its socket.
-func (b *bench) startWorker(ctx context.Context) (*proc.Process, error) {
-	p, err := b.spawner.Spawn(proc.Spec{Path: b.bin("worker"), CPU: b.cpus.worker,
+// startWorker starts the application behind the proxies on cpu and waits for its socket.
+func (b *bench) startWorker(ctx context.Context, cpu int) (*proc.Process, error) {
+	p, err := b.spawner.Spawn(proc.Spec{Path: b.bin("worker"), CPU: cpu,
 		Env: []string{"WEIR_SOCKET=" + b.workerSocket()}})
 	if err != nil {
 		return nil, err

@@ -18,6 +18,7 @@ type subject struct {
 	version  string
 	modes    []mode
 	collects bool // collects garbage on SIGUSR1
+	forwards bool // to the bench's worker, where the mode asks for an application
 	launch   func(b *bench, s setup) (launch, error)
 }
 
@@ -51,6 +52,9 @@ type finder struct {
 var finders = []finder{
 	{"weir", findWeir},
 	{"weir-demo", findWeirDemo},
+	{"weir-in-process", findWeirApp("weir-in-process", "--hosting", "in-process")},
+	{"weir-http", findWeirHTTP},
+	{"weir-mux", findWeirApp("weir-mux", "--hosting", "out-of-process", "--dispatch", "mux")},
 	{"floor", goPeer("floor", []mode{modeHello, modeStatic}, floorArgs)},
 	{"gnet", goPeer("gnet", []mode{modeHello}, listenArgs)},
 	{"fasthttp", goPeer("fasthttp", []mode{modeHello, modeStatic, modeProxy}, listenArgs)},
@@ -71,8 +75,7 @@ func findWeir(ctx context.Context, b *bench) (*subject, error) {
 	return &subject{name: "weir", version: b.report.Commit,
 		modes: []mode{modeHello, modeStatic, modeProxy},
 		launch: func(b *bench, s setup) (launch, error) {
-			args := []string{"--listen", s.addr(), "--loops", "1", "--max-connections", "20000",
-				"--runtime-dir", filepath.Join(s.dir, "run"), "--log-level", "warn"}
+			args := weirArgs(s)
 			switch s.scenario.mode {
 			case modeHello:
 				args = append(args, "--respond", "Hello, World!")
@@ -82,6 +85,38 @@ func findWeir(ctx context.Context, b *bench) (*subject, error) {
 				args = append(args, "--workers", "1", "--", b.bin("worker"))
 			}
 			return launch{path: path, args: args, counted: runs(path)}, nil
+		}}, nil
+}
+
+// weirArgs are the flags that every Weir under load gets.
+func weirArgs(s setup) []string {
+	return []string{"--listen", s.addr(), "--loops", "1", "--max-connections", "20000",
+		"--runtime-dir", filepath.Join(s.dir, "run"), "--log-level", "warn"}
+}
+
+// findWeirApp is an application made with Weir, hosted as the flags say.
+func findWeirApp(name string, flags ...string) func(context.Context, *bench) (*subject, error) {
+	return func(ctx context.Context, b *bench) (*subject, error) {
+		if err := b.build(ctx, "app", "./bench/peers/app"); err != nil {
+			return nil, err
+		}
+		return &subject{name: name, version: b.report.Commit, modes: []mode{modeHosted},
+			launch: func(b *bench, s setup) (launch, error) {
+				return launch{path: b.bin("app"), args: append(weirArgs(s), flags...)}, nil
+			}}, nil
+	}
+}
+
+// findWeirHTTP is the shipped program before the same worker that other proxies have.
+func findWeirHTTP(ctx context.Context, b *bench) (*subject, error) {
+	path, err := b.weir(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &subject{name: "weir-http", version: b.report.Commit, modes: []mode{modeHosted},
+		launch: func(b *bench, s setup) (launch, error) {
+			return launch{path: path,
+				args: append(weirArgs(s), "--workers", "1", "--", b.bin("worker"))}, nil
 		}}, nil
 }
 
