@@ -17,9 +17,16 @@ import (
 	"weir/supervisor/admin"
 )
 
-// testapp is a program with a handler that holds its loop up.
+// testapp is a program made with Weir: the handlers of testworker, and one that holds its loop up.
 func testapp() {
-	weir.Main(weir.App{Name: "testapp", Handlers: map[string]weir.Setup{"sluggish": sluggish}})
+	weir.Main(weir.App{Name: "testapp", Setup: hosted,
+		Handlers: map[string]weir.Setup{"sluggish": sluggish}})
+}
+
+// hosted serves what testworker serves, wherever it runs.
+func hosted(_ context.Context, b *pipeline.Builder) error {
+	b.Run(pipeline.FromHTTP(noted(workerMux("testapp"))))
+	return nil
 }
 
 // sluggish waits on the loop for somebody to open the FIFO that STALL_FIFO names; what it should be is

@@ -216,6 +216,9 @@ func workerMux(text string) *http.ServeMux {
 		}
 	})
 	m.HandleFunc("/hold", hold)
+	m.HandleFunc("/holding", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, held.Load())
+	})
 	m.HandleFunc("/healthz", healthz)
 	m.HandleFunc("/gate", func(http.ResponseWriter, *http.Request) {
 		_, _ = os.ReadFile(os.Getenv("GATE")) // a FIFO: until somebody has written to it

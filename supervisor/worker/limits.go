@@ -28,5 +28,5 @@ const (
 	controlSendMax = time.Second      // for a supervisor that does not read
 	watchdogMin    = time.Millisecond // between two WATCHDOG=1
 
-	hangupCheckEvery = 250 * time.Millisecond // while an exchange waits: is the client still there?
+	hangupCheckEvery = 50 * time.Millisecond // while an exchange waits: is the client still there?
 )
