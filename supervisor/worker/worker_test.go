@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -286,4 +287,17 @@ func TestRequestRecycle(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantNotice(t, notices, "RECYCLE=leaks")
+}
+
+// A loop that is alone with one processor would have to wait the slow way.
+func TestSpareProcessor(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(before)
+	for _, tc := range []struct{ has, loops, want int }{{1, 1, 2}, {2, 1, 2}, {2, 2, 3}, {4, 1, 4}} {
+		runtime.GOMAXPROCS(tc.has)
+		spareProcessor(tc.loops)
+		if got := runtime.GOMAXPROCS(0); got != tc.want {
+			t.Errorf("%d processors, %d loops: %d; want %d", tc.has, tc.loops, got, tc.want)
+		}
+	}
 }
