@@ -157,12 +157,17 @@ func (s Scenario) Row(subject string) (row Row, ok bool) {
 
 // Ratio returns the median of subject divided by that of other, NaN when either has none.
 func (s Scenario) Ratio(subject, other string) float64 {
+	return s.ratioOf(subject, other, func(r Round) float64 { return r.Value })
+}
+
+// ratioOf is Ratio of another figure.
+func (s Scenario) ratioOf(subject, other string, field func(Round) float64) float64 {
 	a, ok := s.Row(subject)
 	b, also := s.Row(other)
 	if !ok || !also {
 		return math.NaN()
 	}
-	return a.Value().Median / b.Value().Median
+	return a.SpreadOf(field).Median / b.SpreadOf(field).Median
 }
 
 // Scenario returns a scenario by name.

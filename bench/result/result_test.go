@@ -179,3 +179,23 @@ func TestJSONKeepsAllRounds(t *testing.T) {
 		t.Errorf("rounds of weir after a round trip = %+v; want values 10, 12, 11", got)
 	}
 }
+
+// A target may be about latency or requests/s instead.
+func TestTargetOfAnotherFigure(t *testing.T) {
+	s := Scenario{Name: "x", Rows: []Row{
+		{Subject: "a", Rounds: []Round{{Value: 9, P50Micros: 60, PerSecond: 100}}},
+		{Subject: "b", Rounds: []Round{{Value: 1, P50Micros: 80, PerSecond: 50}}},
+	}}
+	for _, tc := range []struct {
+		target Target
+		want   string
+	}{
+		{Target{"x", "a", "b", 0.8, p50}, "p50 ≤ 0.80 × b: 0.750 met"},
+		{Target{"x", "b", "a", 0.4, perSecond}, "requests/s ≤ 0.40 × a: 0.500 missed"},
+	} {
+		v := s.judge(tc.target)
+		if got := v.Goal() + ": " + v.Result() + " " + v.State(); got != tc.want {
+			t.Errorf("%s; want %s", got, tc.want)
+		}
+	}
+}
