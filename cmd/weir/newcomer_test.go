@@ -44,8 +44,8 @@ http.createServer((req, res) => res.end('hello from ' + process.pid + '\n'))
 func program(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
-	if err == nil {
-		err = exec.Command(path, "--version").Run() // a shim for nothing
+	if err == nil && exec.Command(path, "--version").Run() != nil {
+		err = exec.Command(path, "-V").Run() // else a shim for nothing
 	}
 	if err == nil {
 		return path
