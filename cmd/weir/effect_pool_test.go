@@ -220,6 +220,7 @@ var poolRows = []keyRow{
 				return stderr
 			}
 			p := poolOf(b.status(), "p")
+			b.try(edit{pool: "stop_timeout: 100ms"}) // rows to come would wait for the deaf one
 			return p.Exits[0].How
 		},
 	},

@@ -21,11 +21,14 @@ import (
 // 100 rolling recycles under constant load: no request fails and no connection is reset, whichever way
 // workers are spoken to.
 func TestRollingRecyclesUnderLoad(t *testing.T) {
+	t.Parallel()
 	t.Run("http", func(t *testing.T) {
+		t.Parallel()
 		in := start(t, "--listen", "127.0.0.1:0", "--workers", "2", "--", "testworker")
 		rollUnderLoad(t, in, "default", "/pid")
 	})
 	t.Run("mux", func(t *testing.T) { // the demo's workers are of the SDK
+		t.Parallel()
 		rollUnderLoad(t, start(t, "--listen", "127.0.0.1:0"), "demo", "/worker/hello")
 	})
 }
