@@ -37,6 +37,7 @@ func (p *Pool) act(do poolAction, from PoolState, now time.Time) {
 	case poolOffline:
 		p.ps.opts.Link.PoolAvailable(p.name, Failed)
 		p.ps.starts.release(p.slots...)
+		p.totals.failed++
 		p.offline(now)
 		p.tellFailed()
 	case poolProbe:
@@ -202,6 +203,7 @@ func (p *Pool) spawn(now time.Time) *worker {
 		w.conf, w.rec.pinned = p.conf.at(*p.rec.pin), true
 	}
 	p.workers[p.lastN] = w
+	p.totals.started++
 	w.start(now)
 	return w
 }

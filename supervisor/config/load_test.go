@@ -342,7 +342,7 @@ pools:
     after: [cache]
     queue: {length: 77}
     workers: 3
-` + site("/: {pool: p}"))).Config
+`+site("/: {pool: p}"))).Config
 	j, err := json.Marshal(c.ForFront())
 	if err != nil {
 		t.Fatal(err)
