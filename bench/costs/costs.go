@@ -90,26 +90,31 @@ func (r *run) round(ctx context.Context) error {
 		return err
 	}
 	r.found(rowRSS, float64(rss)/(1<<20))
-	if err := r.loop(ctx, "loop", rowLoop, rowLoopReaped); err != nil {
+	if err := r.loop(ctx, "loop", rowLoop); err != nil {
 		return err
 	}
-	return r.loop(ctx, "loops", rowLoops, rowLoopsReaped)
+	return r.loop(ctx, "loops", rowLoopsBegin, rowLoops)
 }
 
 func (r *run) found(at int, v float64) { r.rows[at].rounds = append(r.rows[at].rounds, v) }
 
-// loop measures while the workers of a pool end as soon as they start.
-func (r *run) loop(ctx context.Context, pool string, own, reaped int) error {
+// loop measures while the workers of a pool end as soon as they start, a window for each row. What
+// they used themselves in the last one is in the row behind it.
+func (r *run) loop(ctx context.Context, pool string, rows ...int) error {
 	start := admin.Action{Verb: admin.VerbStart, Pool: pool}
 	if err := r.in.Admin.Act(ctx, start, false); err != nil {
 		return err
 	}
-	share, children, err := r.busy(ctx)
-	if err != nil {
-		return err
+	for i, at := range rows {
+		own, reaped, err := r.busy(ctx)
+		if err != nil {
+			return err
+		}
+		r.found(at, own)
+		if i == len(rows)-1 {
+			r.found(at+1, reaped)
+		}
 	}
-	r.found(own, share)
-	r.found(reaped, children)
 	if err := r.in.Admin.Act(ctx, admin.Action{Verb: admin.VerbStop, Pool: pool}, true); err != nil {
 		return err
 	}

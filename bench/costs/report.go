@@ -19,6 +19,7 @@ type row struct {
 const (
 	rowLoop = iota
 	rowLoopReaped
+	rowLoopsBegin
 	rowLoops
 	rowLoopsReaped
 	rowIdle
@@ -35,8 +36,9 @@ func newRows(o *Options) []row {
 	rows := make([]row, rowCount)
 	rows[rowLoop] = row{what: "crash loop: supervisor", unit: "% CPU", limit: 1}
 	rows[rowLoopReaped] = row{what: "  what it started", unit: "% CPU"}
-	rows[rowLoops] = row{what: fmt.Sprintf("%d crash loops, never given up: supervisor", loops), unit: "% CPU",
-		limit: 1}
+	rows[rowLoopsBegin] = row{what: fmt.Sprintf("%d crash loops, never given up: the first %s", loops, o.Window),
+		unit: "% CPU"}
+	rows[rowLoops] = row{what: "  and then: supervisor", unit: "% CPU", limit: 1}
 	rows[rowLoopsReaped] = row{what: "  what it started", unit: "% CPU"}
 	rows[rowIdle] = row{what: fmt.Sprintf("%d workers at rest: supervisor", o.Workers), unit: "% CPU",
 		limit: 0.5}
