@@ -10,12 +10,16 @@ import (
 	"testing"
 )
 
-// The front, which reads what strangers send, does not have what a pool's workers are trusted with.
+// Neither the front, which reads what strangers send, nor another pool's workers have what a pool's workers
+// are trusted with.
 func TestFrontKnowsNoSecrets(t *testing.T) {
 	t.Parallel()
 	in := start(t, "--config", fileOf(t, shortDir(t), `
-sites: {s: {bindings: ["127.0.0.1:0"], apps: {/: {pool: p}}}}
-pools: {p: {command: [testworker], env: {set: {KEY: s3cret-of-the-pool}}}}
+sites: {s: {bindings: ["127.0.0.1:0"], apps: {/: {pool: p}, /demo: {handler: demo-worker, pool: sdk}}}}
+pools:
+  p: {command: [testworker], env: {set: {KEY: s3cret-of-the-pool}}}
+  q: {command: [testworker]}
+  sdk: {workers: 1}
 `))
 	s := in.status()
 	secret := []byte("s3cret-of-the-pool")
@@ -24,8 +28,16 @@ pools: {p: {command: [testworker], env: {set: {KEY: s3cret-of-the-pool}}}}
 			t.Error("the worker does not know it: the search finds nothing")
 		}
 	}
-	if remembers(t, s.Fronts[0].PID, secret) {
-		t.Error("the front knows the environment of a pool")
+	others := map[string]int{"the front": s.Fronts[0].PID}
+	for _, pool := range []string{"q", "sdk"} {
+		for worker := range in.settled(pool, 1) {
+			others["the worker of "+pool] = worker
+		}
+	}
+	for who, pid := range others {
+		if remembers(t, pid, secret) {
+			t.Errorf("%s knows the environment of another pool", who)
+		}
 	}
 }
 
