@@ -11,7 +11,7 @@ func TestParseFlags(t *testing.T) {
 		o.Rounds != 3 || o.Window != 2*time.Second || o.Workers != 7 || o.Kills != 4 {
 		t.Errorf("ParseFlags = %+v, %v", o, err)
 	}
-	for _, bad := range []string{"-rounds 0", "-window 1ms", "-workers 0", "-kills 0", "more"} {
+	for _, bad := range []string{"-rounds 0", "-window 1ms", "-workers 0", "-kills 0", "-workers 3 -kills 4", "more"} {
 		if o, err := ParseFlags(strings.Fields(bad)); err == nil {
 			t.Errorf("ParseFlags(%q) = %+v; want an error", bad, o)
 		}

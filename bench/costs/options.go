@@ -26,7 +26,6 @@ const (
 	windowMin  = 100 * time.Millisecond
 	windowMax  = 10 * time.Minute
 	workersMax = 1000
-	killsMax   = 1000
 )
 
 // ParseFlags reads the arguments of bench supervisor.
@@ -49,8 +48,8 @@ func ParseFlags(args []string) (Options, error) {
 		return o, fmt.Errorf("-window %s: want %s to %s", o.Window, windowMin, windowMax)
 	case o.Workers < 1 || o.Workers > workersMax:
 		return o, fmt.Errorf("-workers %d: want 1 to %d", o.Workers, workersMax)
-	case o.Kills < 1 || o.Kills > killsMax:
-		return o, fmt.Errorf("-kills %d: want 1 to %d", o.Kills, killsMax)
+	case o.Kills < 1 || o.Kills > o.Workers: // one that dies again soon is given a pause
+		return o, fmt.Errorf("-kills %d: want 1 to %d, one of each worker", o.Kills, o.Workers)
 	}
 	return o, nil
 }
