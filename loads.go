@@ -20,8 +20,9 @@ type loadReporter struct {
 
 // poolTotals is what the last report was made from.
 type poolTotals struct {
+	pool    *dispatch.Pool // one of the same name begins anew
 	sent    supervisor.PoolLoad
-	refused uint64
+	counts  supervisor.PoolCounts
 	workers map[uint64]workerTotals
 }
 
@@ -66,8 +67,8 @@ func (r *loadReporter) report() {
 	for _, p := range r.pools() {
 		st := p.Snapshot()
 		last := r.last[st.Name]
-		if last == nil {
-			last = &poolTotals{sent: supervisor.PoolLoad{Pool: st.Name}}
+		if last == nil || last.pool != p {
+			last = &poolTotals{pool: p, sent: supervisor.PoolLoad{Pool: st.Name}}
 		}
 		next := last.load(&st)
 		now[st.Name] = next
@@ -80,11 +81,14 @@ func (r *loadReporter) report() {
 
 // load is the report of st after the one that t was.
 func (t *poolTotals) load(st *dispatch.Status) *poolTotals {
-	refused := st.QueueFull + st.QueueTimeout
+	counts := supervisor.PoolCounts{
+		Requests: st.Requests, Queued: st.Queued, QueueFull: st.QueueFull,
+		QueueTimeout: st.QueueTimeout, Timeouts: st.Timeouts, Refused: st.Refused, Replays: st.Replays,
+	}
 	next := &poolTotals{
-		refused: refused, workers: map[uint64]workerTotals{},
+		pool: t.pool, counts: counts, workers: map[uint64]workerTotals{},
 		sent: supervisor.PoolLoad{
-			Pool: st.Name, Waiting: st.Waiting, Oldest: st.OldestAge, Refused: refused - t.refused,
+			Pool: st.Name, Waiting: st.Waiting, Oldest: st.OldestAge, Counts: counts.Since(t.counts),
 		},
 	}
 	for i := range st.Workers {
@@ -101,7 +105,7 @@ func (t *poolTotals) load(st *dispatch.Status) *poolTotals {
 
 // unchanged: nothing happened between two reports and nobody waits.
 func unchanged(a, b *supervisor.PoolLoad) bool {
-	if a.Waiting != b.Waiting || b.Waiting > 0 || b.Refused > 0 {
+	if a.Waiting != b.Waiting || b.Waiting > 0 || b.Counts != (supervisor.PoolCounts{}) {
 		return false
 	}
 	for i := range b.Workers {

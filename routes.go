@@ -219,6 +219,11 @@ func (e workerEvents) Served(pool string, n uint64) {
 	e.to.WorkerServed(supervisor.WorkerRef{Pool: pool, N: n})
 }
 
+func (e workerEvents) Failing(pool string, n uint64, why string) {
+	e.log.Warn("worker fails", "pool", pool,
+		"worker", supervisor.WorkerRef{Pool: pool, N: n}.String(), "reason", why)
+}
+
 func (e workerEvents) Audited(pool string, n uint64, detail string) {
 	e.log.Error("audit: slots corrected", "pool", pool,
 		"worker", supervisor.WorkerRef{Pool: pool, N: n}.String(), "reason", detail)

@@ -142,7 +142,7 @@ var balanceRules = map[config.Balance]dispatch.Rule{
 }
 
 func balanceOf(b config.Balance) dispatch.Balance {
-	switch by, name := b.Hash(); by {
+	switch by, name := b.Hash.Parts(); by {
 	case "client":
 		return dispatch.Balance{Rule: dispatch.HashClient}
 	case "header":

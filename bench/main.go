@@ -20,6 +20,8 @@ func main() {
 		switch os.Args[1] {
 		case "chaos":
 			os.Exit(mainChaos(os.Args[2:]))
+		case "supervisor":
+			os.Exit(mainSupervisor(os.Args[2:]))
 		case "soak":
 			mainSoak(os.Args[2:])
 			return

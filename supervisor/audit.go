@@ -31,6 +31,7 @@ func (p *Pool) auditWorker(w *worker, now time.Time) {
 		return
 	}
 	w.found = ""
+	p.totals.corrections++
 	p.ps.log.Error("audit: books corrected", "pool", p.name, "worker", w.ref.String(), "pid", w.pid,
 		"state", w.state.String(), "reason", found)
 	p.ps.env.disown(w.ref)

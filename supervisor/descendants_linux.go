@@ -11,13 +11,14 @@ import (
 // killDescendants ends what a dead worker left behind in other process groups and sessions. As we are a
 // subreaper its orphans are our children, and its environment, which they have inherited, tells whose
 // they are: the path of its socket was nobody else's. A descendant that changed its environment is
-// missed; a cgroup misses none.
-func killDescendants(socket string) {
+// missed; a cgroup misses none. Workers, whose pids are in known, are nobody's orphans: looking at all of
+// them would make each death cost as much as there are workers.
+func killDescendants(socket string, known map[int]bool) {
 	mark := []byte("WEIR_SOCKET=" + socket + "\x00")
 	self := os.Getpid()
 	orphaned := false
 	for _, pid := range childrenOf(self) {
-		orphaned = orphaned || marked(pid, mark)
+		orphaned = orphaned || !known[pid] && marked(pid, mark)
 	}
 	for range descendantPassesMax { // one may fork while we look
 		if !orphaned {

@@ -323,10 +323,10 @@ var poolSteps = map[PoolState]map[poolEvent]string{
 	},
 	PoolRunning: {
 		evPoolRest:  "running",
-		evPoolStart: "running", evPoolStop: "starting: stopped, drain 1", evPoolUp: "running",
+		evPoolStart: "running", evPoolStop: "running: stopped, drain 1", evPoolUp: "running",
 		evPoolDown: "starting", evPoolRapid: "failed: failed", evPoolProbe: "running",
-		evPoolEmpty: "stopped", evPoolDrain: "starting: stopped, drain 1",
-		evPoolDisable: "starting: disabled, drain 1", evPoolVacant: "disabled",
+		evPoolEmpty: "stopped", evPoolDrain: "running: stopped, drain 1",
+		evPoolDisable: "running: disabled, drain 1", evPoolVacant: "disabled",
 	},
 	PoolFailed: {
 		evPoolRest:  "failed",

@@ -212,17 +212,20 @@ func (p *Pool) settledSlots() []*slot {
 			out = append(out, s)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b *slot) int {
-		x, y := &a.cur.w.traffic, &b.cur.w.traffic
-		if (x.inFlight == 0) != (y.inFlight == 0) {
-			return cmp.Compare(x.inFlight, y.inFlight)
-		}
-		if c := x.busyAt.Compare(y.busyAt); c != 0 {
-			return c
-		}
-		return cmp.Compare(b.cur.w.ref.N, a.cur.w.ref.N) // the youngest
-	})
+	slices.SortStableFunc(out, func(a, b *slot) int { return byIdleness(a.cur.w, b.cur.w) })
 	return out
+}
+
+// byIdleness orders workers: who holds nothing, and that for longest, is first; of equals the youngest.
+func byIdleness(a, b *worker) int {
+	x, y := &a.traffic, &b.traffic
+	if (x.inFlight == 0) != (y.inFlight == 0) {
+		return cmp.Compare(x.inFlight, y.inFlight)
+	}
+	if c := x.busyAt.Compare(y.busyAt); c != 0 {
+		return c
+	}
+	return cmp.Compare(b.ref.N, a.ref.N)
 }
 
 // idlest is the slot whose worker has been idle longest, or holds something if all do.
@@ -235,11 +238,6 @@ func (p *Pool) idlest() *slot {
 
 // drop takes a slot away; its worker is drained.
 func (p *Pool) drop(s *slot, why string, now time.Time) {
-	p.slots = slices.DeleteFunc(p.slots, func(x *slot) bool { return x == s })
 	p.setTarget(p.target-1, why, now)
-	for _, w := range []*worker{s.cur.w, s.next.w} {
-		if w != nil {
-			p.dismiss(w, why, now)
-		}
-	}
+	p.remove(s, why, now)
 }

@@ -205,7 +205,7 @@ func (f *front) configure(c frontConfig, answer chan error) {
 	}
 	f.pending = append(f.pending, p)
 	f.generation = c.generation
-	f.queue.put(kindConfigure, configureBody{c.generation, p.listeners, c.config})
+	f.queue.put(kindConfigure, configureBody{c.generation, p.listeners, c.config.ForFront()})
 }
 
 // serve reads what the process says until it ends or misbehaves; then it is killed.

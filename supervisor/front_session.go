@@ -51,7 +51,7 @@ type FrontHandler interface {
 
 // Snapshot is all that a front is configured by.
 type Snapshot struct {
-	Config     *config.Config
+	Config     *config.Config // as of [config.Config.ForFront]
 	Listeners  []FrontListener
 	Counters   *Counters // one row per loop; the same in every Snapshot
 	Slot       int       // [0, Fronts)

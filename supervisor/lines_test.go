@@ -3,6 +3,7 @@ package supervisor
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,6 +57,44 @@ func TestEveryChangeOfAPoolIsOneLine(t *testing.T) {
 			if got := strings.Count(lines.String(), line); got != want {
 				t.Errorf("%s, %s: %d lines %q; want %d, in\n%s", s, e, got, line, want, lines)
 			}
+		}
+	}
+}
+
+// A pool that stops is what it was until its last worker is gone; one that is started again before that
+// has none that is ready.
+func TestPoolThatStopsIsOneLine(t *testing.T) {
+	for _, tt := range []struct {
+		desc  string
+		event poolEvent
+		again bool
+		want  []string
+	}{
+		{"stop", evPoolStop, false, []string{"from=running to=stopped want=stopped reason=empty"}},
+		{"drain", evPoolDrain, false, []string{"from=running to=stopped want=stopped reason=empty"}},
+		{"disable", evPoolDisable, false, []string{"from=running to=disabled want=disabled reason=empty"}},
+		{"stop and start", evPoolStop, true, []string{
+			`from=running to=starting want=running reason="no worker ready"`}},
+	} {
+		m := serving(t, nil)
+		lines := m.logged()
+		m.p.event(tt.event, m.env.t)
+		m.p.settle(m.env.t)
+		m.wantState(tt.desc+" has begun", PoolRunning)
+		if tt.again {
+			m.p.event(evPoolStart, m.env.t)
+			m.p.settle(m.env.t)
+			m.wantState(tt.desc, PoolStarting)
+		}
+		m.leaves(1)
+		var got []string
+		for line := range strings.Lines(lines.String()) {
+			if _, what, ok := strings.Cut(strings.TrimSpace(line), "msg=pool pool=shop "); ok {
+				got = append(got, what)
+			}
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s: lines %q; want %q", tt.desc, got, tt.want)
 		}
 	}
 }

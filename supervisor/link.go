@@ -37,7 +37,7 @@ type PoolLoad struct {
 	Pool    string        `json:"pool"`
 	Waiting int           `json:"waiting"` // requests in the queue now
 	Oldest  time.Duration `json:"oldest"`  // how long the oldest of them has waited
-	Refused uint64        `json:"refused"` // since the last report: queue full or waited too long
+	Counts  PoolCounts    `json:"counts"`  // since the last report
 	Workers []WorkerLoad  `json:"workers"` // in rotation or draining
 }
 

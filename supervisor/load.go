@@ -13,7 +13,10 @@ type traffic struct {
 // onLoad takes a report on the pool's traffic.
 func (p *Pool) onLoad(l *PoolLoad, now time.Time) {
 	p.waiting, p.oldest = l.Waiting, l.Oldest
+	p.totals.Add(l.Counts)
 	for _, at := range l.Workers {
+		p.totals.completed += at.Completed
+		p.totals.errors += at.Errors
 		w := p.workers[at.N]
 		if w == nil {
 			continue

@@ -23,7 +23,7 @@ func TestLoadOfFronts(t *testing.T) {
 	s.fronts = []*front{a, b}
 	a.loaded(&PoolLoad{Pool: "shop", Waiting: 2, Oldest: time.Second,
 		Workers: []WorkerLoad{{N: 1, InFlight: 3, Completed: 10}}})
-	b.loaded(&PoolLoad{Pool: "shop", Waiting: 1, Oldest: 2 * time.Second, Refused: 4,
+	b.loaded(&PoolLoad{Pool: "shop", Waiting: 1, Oldest: 2 * time.Second, Counts: PoolCounts{QueueFull: 4},
 		Workers: []WorkerLoad{{N: 1, InFlight: 1, Completed: 5, Errors: 1}, {N: 2, InFlight: 1}}})
 	a.loaded(&PoolLoad{Pool: "other"})
 	for _, l := range a.unload() {
@@ -32,7 +32,7 @@ func TestLoadOfFronts(t *testing.T) {
 	want := []PoolLoad{
 		{Pool: "shop", Waiting: 2, Oldest: time.Second,
 			Workers: []WorkerLoad{{N: 1, InFlight: 3, Completed: 10}}},
-		{Pool: "shop", Waiting: 3, Oldest: 2 * time.Second, Refused: 4,
+		{Pool: "shop", Waiting: 3, Oldest: 2 * time.Second, Counts: PoolCounts{QueueFull: 4},
 			Workers: []WorkerLoad{{N: 1, InFlight: 4, Completed: 5, Errors: 1}, {N: 2, InFlight: 1}}},
 		{Pool: "other"},
 		{Pool: "shop", Waiting: 1, Oldest: 2 * time.Second,

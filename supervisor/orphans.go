@@ -10,13 +10,14 @@ import (
 // orphanSweeper reaps what a subreaper inherits: descendants whose own parents died first. Process
 // mode only, as it listens to SIGCHLD.
 type orphanSweeper struct {
-	ch   chan os.Signal
-	stop chan struct{}
-	done chan struct{}
+	ch    chan os.Signal
+	known func() map[int]bool // see sweepOrphans
+	stop  chan struct{}
+	done  chan struct{}
 }
 
-func sweepOnSignal() *orphanSweeper {
-	s := &orphanSweeper{ch: make(chan os.Signal, 1), stop: make(chan struct{}),
+func sweepOnSignal(known func() map[int]bool) *orphanSweeper {
+	s := &orphanSweeper{ch: make(chan os.Signal, 1), known: known, stop: make(chan struct{}),
 		done: make(chan struct{})}
 	signal.Notify(s.ch, syscall.SIGCHLD)
 	go s.run()
@@ -40,7 +41,7 @@ func (s *orphanSweeper) run() {
 			return
 		case <-s.ch:
 			pause.Reset(orphanSweepEvery)
-			sweepOrphans()
+			sweepOrphans(s.known())
 		}
 	}
 }

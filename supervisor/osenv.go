@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,7 +60,7 @@ func newOSEnv(o *PoolsOptions, log *slog.Logger, post func(event)) (*osEnv, erro
 		if err := becomeSubreaper(); err != nil {
 			log.Warn("orphans of workers cannot be adopted", "error", err)
 		} else {
-			e.orphans = sweepOnSignal()
+			e.orphans = sweepOnSignal(e.known)
 		}
 	}
 	return e, nil
@@ -110,6 +112,18 @@ func (e *osEnv) proc(w WorkerRef) *process {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.procs[w]
+}
+
+// known are the pids of all workers that have not been reaped.
+func (e *osEnv) known() map[int]bool {
+	e.mu.Lock()
+	all := slices.Collect(maps.Values(e.procs))
+	e.mu.Unlock()
+	pids := make(map[int]bool, len(all))
+	for _, p := range all {
+		pids[p.pidNow()] = true // 0 is no child
+	}
+	return pids
 }
 
 func (e *osEnv) signal(w WorkerRef, kill bool) {

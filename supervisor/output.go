@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"io"
@@ -31,19 +30,10 @@ type output struct {
 	streams sync.WaitGroup
 }
 
-// read takes one stream until its end. Lines longer than outputLineBytesMax come in pieces.
+// read takes one stream until its end.
 func (o *output) read(r io.Reader, stream string, now func() time.Time) {
-	b := bufio.NewReaderSize(r, outputLineBytesMax)
-	for {
-		line, err := b.ReadSlice('\n')
-		if len(line) > 0 {
-			o.line(bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r")), stream, now())
-		}
-		if err != nil && err != bufio.ErrBufferFull {
-			o.flushDropped(stream, now())
-			return
-		}
-	}
+	readLines(r, func(line []byte) { o.line(line, stream, now()) })
+	o.flushDropped(stream, now())
 }
 
 // line keeps one line and passes it on, unless there are too many.

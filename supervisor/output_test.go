@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"weir/supervisor/config"
@@ -228,6 +229,35 @@ func TestPoolConfigValidate(t *testing.T) {
 	} {
 		if err := tc.c.validate(); (err == nil) != tc.ok {
 			t.Errorf("%s: validate() = %v; want ok %t", tc.desc, err, tc.ok)
+		}
+	}
+}
+
+// Lines are the same however a stream is cut, at every length about the sizes of the buffer.
+func TestReadLines(t *testing.T) {
+	var input, want strings.Builder
+	for _, n := range []int{0, 1, 511, 512, 513, 1023, 1024, 5000, 3, outputLineBytesMax - 1,
+		outputLineBytesMax, outputLineBytesMax + 1, 2*outputLineBytesMax + 7, 0, 9} {
+		line := strings.Repeat("x", n)
+		input.WriteString(line + "\n")
+		for ; len(line) >= outputLineBytesMax; line = line[outputLineBytesMax:] {
+			want.WriteString(line[:outputLineBytesMax] + "|")
+		}
+		want.WriteString(line + "|")
+	}
+	input.WriteString("end")
+	want.WriteString("end|")
+	for desc, cut := range map[string]func(io.Reader) io.Reader{
+		"whole": func(r io.Reader) io.Reader { return r }, "byte by byte": iotest.OneByteReader,
+		"by halves": iotest.HalfReader, "with its end": iotest.DataErrReader,
+	} {
+		var got strings.Builder
+		readLines(cut(strings.NewReader(input.String())), func(line []byte) {
+			got.Write(line)
+			got.WriteByte('|')
+		})
+		if got.String() != want.String() {
+			t.Errorf("%s: %d bytes of lines; want %d", desc, got.Len(), want.Len())
 		}
 	}
 }

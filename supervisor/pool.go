@@ -51,6 +51,7 @@ type Pool struct {
 	scaled   int           // workers by Scale, while the configuration keeps its own; 0: none
 	fleet    fleet
 	rec      recycler
+	totals   totals
 }
 
 // waiter is an API call that waits for something to become true.

@@ -27,7 +27,7 @@ func (p *Pool) act(do poolAction, from PoolState, now time.Time) {
 	switch do {
 	case poolIgnore:
 	case poolOpen:
-		p.open(from)
+		p.open(from, now)
 	case poolRetire:
 		p.retire(PoolStopped, false, now)
 	case poolHeal:
@@ -36,6 +36,8 @@ func (p *Pool) act(do poolAction, from PoolState, now time.Time) {
 		p.ps.opts.Link.PoolAvailable(p.name, p.availability())
 	case poolOffline:
 		p.ps.opts.Link.PoolAvailable(p.name, Failed)
+		p.ps.starts.release(p.slots...)
+		p.totals.failed++
 		p.offline(now)
 		p.tellFailed()
 	case poolProbe:
@@ -54,7 +56,7 @@ func (p *Pool) act(do poolAction, from PoolState, now time.Time) {
 }
 
 // open makes a stopped, stopping or failed pool run; a running one is left alone.
-func (p *Pool) open(from PoolState) {
+func (p *Pool) open(from PoolState, now time.Time) {
 	if p.want == PoolRunning && from != PoolFailed {
 		return
 	}
@@ -64,6 +66,9 @@ func (p *Pool) open(from PoolState) {
 	p.target, p.fleet = p.initial(), fleet{asked: p.fleet.asked}
 	p.resetBackoff()
 	p.ps.opts.Link.PoolAvailable(p.name, Available)
+	if from == PoolRunning && p.ready() == 0 && !p.dormant() { // those that were ready leave
+		p.event(evPoolDown, now)
+	}
 }
 
 func (p *Pool) resetBackoff() {
@@ -85,6 +90,7 @@ func (p *Pool) retire(want PoolState, patient bool, now time.Time) {
 	if a := p.availability(); a != told {
 		p.ps.opts.Link.PoolAvailable(p.name, a)
 	}
+	p.ps.starts.release(p.slots...)
 	p.slots = nil
 	for _, n := range p.sortedWorkers() {
 		w := p.workers[n]
@@ -197,6 +203,7 @@ func (p *Pool) spawn(now time.Time) *worker {
 		w.conf, w.rec.pinned = p.conf.at(*p.rec.pin), true
 	}
 	p.workers[p.lastN] = w
+	p.totals.started++
 	w.start(now)
 	return w
 }

@@ -71,7 +71,7 @@ type poolStep struct {
 }
 
 // poolTable is the pool's state machine: state × event. While a pool stops it keeps its state until
-// its last worker is gone: want says where it goes, so evPoolUp and evPoolDown still move it.
+// its last worker is gone: want says where it goes, and evPoolUp and evPoolDown do not come.
 var poolTable = [poolStateCount][poolEventCount]poolStep{
 	PoolStopped: {
 		evPoolStart:   {poolOpen, PoolStarting},

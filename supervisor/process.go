@@ -206,7 +206,7 @@ func (p *process) collect(c *child) ExitStatus {
 	p.reaped = true
 	p.mu.Unlock()
 	if p.env.opts.Process {
-		killDescendants(p.contract.socket)
+		killDescendants(p.contract.socket, p.env.known())
 	}
 	p.endOutput(c)
 	return exitStatus(c.pid, ws, p.env.now())

@@ -328,6 +328,11 @@ func TestStopPastDeadlineKills(t *testing.T) {
 	if x.Signal != int(syscall.SIGKILL) || !slices.Contains(x.Output, "got SIGTERM") {
 		t.Errorf("exit = %+v; want SIGKILL after SIGTERM", x)
 	}
+	want := fmt.Sprintf(`level=ERROR msg=worker pool=stubborn worker=stubborn/1 pid=%d from=stopping `+
+		`to=stopping reason="still there at the end of stop_timeout: SIGKILL" output=`, x.PID)
+	if got := tp.log.String(); !strings.Contains(got, want) || !strings.Contains(got, "got SIGTERM") {
+		t.Errorf("log = %s; want %s", got, want)
+	}
 }
 
 func TestStopContextKills(t *testing.T) {

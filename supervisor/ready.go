@@ -60,7 +60,7 @@ func (p *process) probe() {
 		case <-said:
 			said, interval = nil, probeIntervalMin
 		case <-timer.C:
-			interval = min(interval+interval/4+probeIntervalMin/4, max(interval, probeIntervalMax))
+			interval = min(interval+interval/8+probeIntervalMin/8, max(interval, probeIntervalMax))
 		}
 	}
 }

@@ -29,7 +29,7 @@ func (c *child) awaitDeath() {
 }
 
 // killDescendants does nothing: nobody here inherits a worker's orphans.
-func killDescendants(string) {}
+func killDescendants(string, map[int]bool) {}
 
 // sweepOrphans does nothing: orphans go to init.
-func sweepOrphans() {}
+func sweepOrphans(map[int]bool) {}

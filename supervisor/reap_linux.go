@@ -48,14 +48,17 @@ func (c *child) awaitPidfd() bool {
 
 // sweepOrphans reaps adopted descendants of workers that have ended. Children of our own, those of
 // os/exec among them, must keep their status for whoever waits for them: they are in our session and
-// either in our process group or leaders of their own.
-func sweepOrphans() {
+// either in our process group or leaders of their own. Workers, whose pids are in known, need no look.
+func sweepOrphans(known map[int]bool) {
 	self, session := os.Getpid(), 0
 	if s, err := unix.Getsid(0); err == nil {
 		session = s
 	}
 	group := unix.Getpgrp()
 	for _, pid := range childrenOf(self) {
+		if known[pid] {
+			continue
+		}
 		st, err := readStat(pid)
 		if err != nil || st.state != 'Z' {
 			continue

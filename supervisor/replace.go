@@ -38,6 +38,9 @@ func (p *Pool) replace(s *slot, now time.Time) bool {
 			return false
 		}
 	}
+	if !p.reserve(&s.cur) {
+		return false // else the place might stay empty for as long as others start
+	}
 	p.vacate(s, now)
 	return true
 }

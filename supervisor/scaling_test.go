@@ -299,3 +299,35 @@ func TestScalingInvalid(t *testing.T) {
 		}
 	}
 }
+
+// Fewer workers by command or configuration: those go that are missed least.
+func TestFewerWorkersTheLeastMissedFirst(t *testing.T) {
+	m := started(t, func(c *PoolConfig) { c.Workers = 6 })
+	for n := uint64(1); n <= 5; n++ { // 6 is starting still
+		m.happens(n, evReady)
+	}
+	m.happens(2, evSuspend)
+	m.happens(2, evDrained)
+	for n, idle := range map[uint64]time.Duration{1: time.Minute, 3: time.Second, 4: 2 * time.Second} {
+		m.p.workers[n].traffic.busyAt = m.env.t.Add(-idle)
+	}
+	m.p.workers[1].traffic.inFlight = 1 // the longest, but it works
+	m.env.calls = nil
+	for _, tt := range []struct {
+		why   string
+		calls []string
+	}{
+		{"starting", []string{"SIGTERM 6"}},
+		{"suspended", []string{"resume 2", "SIGTERM 2"}},
+		{"idle longest", []string{"drain 4"}},
+		{"next", []string{"drain 3"}},
+		{"idle shortest", []string{"drain 5"}},
+	} {
+		m.p.setTarget(m.p.target-1, "test", m.env.t)
+		m.p.maintain(m.env.t)
+		m.want(tt.why, tt.calls...)
+	}
+	if m.p.workers[1].state != WorkerReady {
+		t.Errorf("the worker with a request is %s; want ready", m.p.workers[1].state)
+	}
+}

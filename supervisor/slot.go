@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -25,9 +26,10 @@ func (s *slot) fill(w *worker) {
 
 // seat is a worker, or the right to start one at a time.
 type seat struct {
-	w     *worker   // nil: empty
-	fails int       // consecutive deaths that count for the back-off
-	at    time.Time // not before
+	w      *worker   // nil: empty
+	fails  int       // consecutive deaths that count for the back-off
+	at     time.Time // not before
+	permit bool      // held for the worker to be started here; see starts
 }
 
 // free reports whether a worker may be started here now.
@@ -80,6 +82,7 @@ func (p *Pool) supersede(s *slot, now time.Time) {
 		s.cur.w.permit, w.permit = w.permit, false
 	} else {
 		s.vacated, s.after = s.cause, w
+		s.cur.permit, w.permit = w.permit, false
 	}
 	p.dismiss(w, "superseded while starting", now)
 }
@@ -90,12 +93,50 @@ func (p *Pool) resize(now time.Time) {
 		p.slots = append(p.slots, &slot{})
 	}
 	for len(p.slots) > p.target {
-		s := p.slots[len(p.slots)-1]
-		p.slots = p.slots[:len(p.slots)-1]
-		for _, w := range []*worker{s.cur.w, s.next.w} {
-			if w != nil {
-				p.dismiss(w, "fewer workers wanted", now)
-			}
+		p.remove(p.leastMissed(), "fewer workers wanted", now)
+	}
+}
+
+// leastMissed is the slot that is missed least: one that is empty, one whose worker is not ready yet,
+// one that sleeps, else the one that has been idle longest; of equals the youngest.
+func (p *Pool) leastMissed() *slot {
+	least := p.slots[len(p.slots)-1]
+	for _, s := range slices.Backward(p.slots) {
+		a, b := s.standing(), least.standing()
+		if a < b || a == b && a == standsReady && byIdleness(s.cur.w, least.cur.w) < 0 {
+			least = s
+		}
+	}
+	return least
+}
+
+// Standings of a slot: how far its worker has come.
+const (
+	standsEmpty = iota
+	standsStarting
+	standsParked
+	standsReady
+)
+
+func (s *slot) standing() int {
+	switch w := s.cur.w; {
+	case w == nil:
+		return standsEmpty
+	case w.state == WorkerStarting:
+		return standsStarting
+	case w.state.parked():
+		return standsParked
+	}
+	return standsReady
+}
+
+// remove takes a slot away; its workers are drained.
+func (p *Pool) remove(s *slot, why string, now time.Time) {
+	p.slots = slices.DeleteFunc(p.slots, func(x *slot) bool { return x == s })
+	p.ps.starts.release(s)
+	for _, w := range []*worker{s.cur.w, s.next.w} {
+		if w != nil {
+			p.dismiss(w, why, now)
 		}
 	}
 }
@@ -126,7 +167,7 @@ func (p *Pool) onWorker(w *worker, from WorkerState, now time.Time) {
 			p.event(evPoolUp, now)
 		}
 		p.fleet.lookAt = earlier(p.fleet.lookAt, now.Add(scaleAgain))
-	case from.serving() && p.ready() == 0 && !p.dormant():
+	case from.serving() && p.want == PoolRunning && p.ready() == 0 && !p.dormant():
 		p.event(evPoolDown, now)
 	}
 	if w.state != WorkerStarting && from == WorkerStarting && w.state != WorkerStopping ||

@@ -3,8 +3,9 @@ package supervisor
 import "time"
 
 // starts bounds how many workers of all pools are starting at once: a worker holds a permit from its
-// spawn until it is ready or gone. Seats for which there is none wait in line. Sidecars need none, as
-// workers that start may wait for them. Owned by the main loop.
+// spawn until it is ready or gone; where the old worker must go first, its seat holds one from that
+// moment. Seats for which there is none wait in line. Sidecars need none, as workers that start may wait
+// for them. Owned by the main loop.
 type starts struct {
 	max  int // 0: no bound
 	held int
@@ -54,6 +55,16 @@ func (l *starts) give(w *worker) {
 	}
 }
 
+// release takes back the permits that are held for seats of these slots, which nobody fills any more.
+func (l *starts) release(slots ...*slot) {
+	for _, s := range slots {
+		if s.cur.permit {
+			s.cur.permit = false
+			l.held--
+		}
+	}
+}
+
 // serveLine lets those in line start as far as there are permits. A seat that is not to be filled any
 // more loses its place.
 func (ps *Pools) serveLine(now time.Time) {
@@ -72,10 +83,20 @@ func (ps *Pools) SetStarts(n int) {
 
 // spawnIn starts a worker for a seat; nil while it must wait for its turn.
 func (p *Pool) spawnIn(s *seat, now time.Time) *worker {
-	if !p.conf.Sidecar.Is && !p.ps.starts.admit(p, s) {
+	if !p.reserve(s) {
 		return nil
 	}
 	w := p.spawn(now)
-	w.permit = !p.conf.Sidecar.Is
+	s.permit, w.permit = false, s.permit
 	return w
+}
+
+// reserve makes sure that a worker may be started in s, now or when it is empty; false: it must wait
+// for its turn.
+func (p *Pool) reserve(s *seat) bool {
+	if p.conf.Sidecar.Is || s.permit {
+		return true
+	}
+	s.permit = p.ps.starts.admit(p, s)
+	return s.permit
 }

@@ -132,3 +132,54 @@ func TestStartsLeaveSidecarsAlone(t *testing.T) {
 		t.Errorf("%d permits are held; want 1, somebody else's", y.ps.starts.held)
 	}
 }
+
+// Where the old worker must go first it stays until the fresh one is sure of its turn.
+func TestStartsWithoutOverlap(t *testing.T) {
+	m := serving(t, func(c *PoolConfig) { c.Recycle.Overlap = config.OverlapFalse })
+	m.ps.starts.max, m.ps.starts.held = 1, 1
+	w := m.wait(m.p.recycle(order{causeCommand, "test"}, 0, m.env.t))
+	m.later(time.Minute)
+	m.want("others start")
+	m.ps.starts.held = 0
+	m.later(0)
+	m.want("their turn is over", "drain 1")
+	if m.ps.starts.held != 1 {
+		t.Errorf("it drains: %d permits are held; want 1, for its successor", m.ps.starts.held)
+	}
+	m.leaves(1)
+	m.want("at once", "SIGTERM 1", "gone 1", "forget 1", "spawn 2")
+	m.comesUp(2)
+	m.wantResult("done", w, "")
+	if m.ps.starts.held != 0 || len(m.ps.starts.line) != 0 {
+		t.Errorf("%+v; want nothing held and nobody in line", m.ps.starts)
+	}
+}
+
+// A permit that is held for a place goes back with the place.
+func TestStartsReleased(t *testing.T) {
+	for desc, end := range map[string]func(m *machine){
+		"stopped": func(m *machine) { m.p.event(evPoolStop, m.env.t) },
+		"fewer": func(m *machine) {
+			m.p.setTarget(1, "test", m.env.t)
+			m.p.maintain(m.env.t)
+		},
+		"failed": func(m *machine) {
+			m.happens(2, evExited)
+			m.wantState("no worker is left", PoolFailed)
+		},
+	} {
+		m := serving(t, func(c *PoolConfig) {
+			c.Workers, c.Recycle.Overlap, c.RapidFail.Failures = 2, config.OverlapFalse, 1
+		})
+		m.ps.starts.max = 4
+		m.wait(m.p.recycle(order{causeCommand, "test"}, 1, m.env.t))
+		if m.ps.starts.held != 1 {
+			t.Fatalf("%s: %d permits are held; want 1", desc, m.ps.starts.held)
+		}
+		end(m)
+		m.p.settle(m.env.t)
+		if m.ps.starts.held != 0 {
+			t.Errorf("%s: %d permits are held; want none", desc, m.ps.starts.held)
+		}
+	}
+}

@@ -15,6 +15,7 @@ type PoolStatus struct {
 	Max       int               `json:"max_workers"`
 	Ready     int               `json:"ready_workers"`           // workers in rotation
 	Waiting   int               `json:"waiting"`                 // requests in the queue
+	Oldest    time.Duration     `json:"oldest"`                  // how long the oldest of them has waited
 	Failures  int               `json:"failures"`                // within rapid_fail.window
 	Watched   int               `json:"watched_files,omitempty"` // files that match recycle.files
 	RecycleAt time.Time         `json:"recycle_at,omitzero"`     // the next of recycle.at
@@ -22,6 +23,19 @@ type PoolStatus struct {
 	Error     string            `json:"error,omitempty"`         // why the last worker that failed did
 	Workers   []WorkerStatus    `json:"workers"`                 // every process, oldest first
 	Exits     []ExitStatus      `json:"exits"`                   // last ones, newest first
+	Totals    PoolTotals        `json:"totals"`
+}
+
+// PoolTotals are what happened to a pool since it was added.
+type PoolTotals struct {
+	PoolCounts
+	Completed   uint64            `json:"completed"` // requests that workers finished
+	Errors      uint64            `json:"errors"`    // of those, answers of 500 and above; broken exchanges
+	Started     uint64            `json:"started"`   // workers
+	Mishaps     map[string]uint64 `json:"mishaps"`   // workers that left or were killed unasked, by kind
+	LastMishap  time.Time         `json:"last_mishap,omitzero"`
+	Failed      uint64            `json:"failed"`      // times that rapid-fail protection acted
+	Corrections uint64            `json:"corrections"` // of the books, by audits
 }
 
 // WorkerStatus is what a worker is at one moment.
@@ -66,7 +80,8 @@ func (p *Pool) snapshot(now time.Time) PoolStatus {
 	p.pruneFailures(now)
 	s := PoolStatus{
 		Name: p.name, State: p.state, Want: p.want, WantCount: p.wanted(), Min: p.floor(),
-		Ready: p.ready(), Waiting: p.waiting, Failures: len(p.failures),
+		Ready: p.ready(), Waiting: p.waiting, Oldest: p.oldest, Failures: len(p.failures),
+		Totals:   p.totals.status(),
 		Recycles: p.rec.counts.byName(), RecycleAt: p.rec.timetable.next, Watched: len(p.rec.files.last),
 		Workers: []WorkerStatus{}, Exits: slices.Clone(p.exits),
 	}

@@ -52,7 +52,16 @@ func wireSidecar(c *SidecarStatus) admin.Sidecar {
 	return admin.Sidecar{
 		Name: c.Name, State: p.State, Want: p.Want, Restart: string(c.Restart), After: c.After,
 		HeldBy: c.HeldBy, Ended: c.Ended, Failures: p.Failures, Error: p.Error, Workers: p.Workers,
-		Exits: p.Exits,
+		Exits: p.Exits, Starts: p.Totals.Started,
+	}
+}
+
+func wireTotals(t *PoolTotals) admin.PoolTotals {
+	return admin.PoolTotals{
+		Requests: t.Requests, Queued: t.Queued, QueueFull: t.QueueFull, QueueTimeout: t.QueueTimeout,
+		Timeouts: t.Timeouts, Refused: t.Refused, Replays: t.Replays, Completed: t.Completed,
+		Errors: t.Errors, Started: t.Started, Mishaps: t.Mishaps, LastMishap: t.LastMishap,
+		Failed: t.Failed, Corrections: t.Corrections,
 	}
 }
 
@@ -62,13 +71,16 @@ func wirePool(p *PoolStatus) admin.Pool {
 		Min: p.Min, Max: p.Max,
 		Ready: p.Ready, Failures: p.Failures, Error: p.Error, Workers: []admin.Worker{},
 		Recycles: p.Recycles, RecycleAt: p.RecycleAt, Watched: p.Watched,
-		Exits: []admin.Exit{},
+		Exits: []admin.Exit{}, Waiting: p.Waiting, Oldest: p.Oldest.Seconds(),
+		Totals: wireTotals(&p.Totals),
 	}
 	for _, w := range p.Workers {
+		out.Held += w.InFlight
 		out.Workers = append(out.Workers, admin.Worker{
 			Name: w.Name, State: w.State.String(), PID: w.PID, Started: w.Started, Uptime: w.Uptime,
 			Network: w.Network, Address: w.Address, Reason: w.Reason, Status: w.Status,
 			Output: w.Output, Stale: w.Stale, LastRecycle: w.Recycled, RSS: w.RSS, PSS: w.PSS, Dir: w.Dir,
+			InFlight: w.InFlight, Requests: w.Requests, Errors: w.Errors,
 		})
 	}
 	for _, e := range p.Exits {

@@ -61,8 +61,11 @@ func (w *worker) handle(e *event, now time.Time) {
 		}
 	}
 	w.act(t.do, e, now)
-	if t.next != from {
+	if t.next != from || e.kind == evStopLate { // SIGKILL is told, too
+		w.pool.totals.note(w.mishap(from, e), now)
 		w.log(from, t.next, e)
+	}
+	if t.next != from {
 		w.pool.onWorker(w, from, now)
 	}
 }
@@ -256,7 +259,7 @@ func (w *worker) log(from, to WorkerState, e *event) {
 	if e.kind == evSpawned && (e.place.dir != w.conf.Dir || e.place.program != w.conf.Program) {
 		attrs = append(attrs, slog.String("dir", e.place.dir), slog.String("program", e.place.program))
 	}
-	if w.failing(from, e) {
+	if w.mishap(from, e) != mishapNone {
 		level = slog.LevelError
 		if to > from && (e.kind == evHung || e.kind == evOrphan) {
 			attrs = append(attrs, w.pulse.corpse...)
@@ -266,17 +269,6 @@ func (w *worker) log(from, to WorkerState, e *event) {
 		}
 	}
 	w.pool.ps.log.LogAttrs(context.Background(), level, w.pool.noun("worker"), attrs...)
-}
-
-// failing reports whether e is something an operator must look at.
-func (w *worker) failing(from WorkerState, e *event) bool {
-	switch e.kind {
-	case evSpawnFailed, evExamined, evReadyLate, evUnserving, evHung, evOrphan, evStopLate:
-		return true
-	case evExited:
-		return !w.asked && from < WorkerDraining && !(w.conf.Sidecar.Is && e.exit.Code == 0)
-	}
-	return false
 }
 
 // lastOutput quotes the end of w's output.
@@ -301,6 +293,8 @@ func reasonOf(e *event) string {
 		return "not ready at the deadline"
 	case evExamined:
 		return "not ready: " + e.text
+	case evStopLate:
+		return "still there at the end of stop_timeout: SIGKILL"
 	}
 	if e.text != "" {
 		return e.text

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"weir/bench/instance"
 )
 
 // Run does o and prints what came of it to w. The error says that something failed that need not
@@ -23,7 +25,7 @@ func Run(ctx context.Context, o Options, w io.Writer) error {
 	defer stopLoad()
 	var clients, doing sync.WaitGroup
 	for i := range o.Clients {
-		c := &client{addr: in.addr, name: fmt.Sprint(i), posts: o.Posts, tell: t.add}
+		c := &client{addr: in.Addr, name: fmt.Sprint(i), posts: o.Posts, tell: t.add}
 		clients.Go(func() { c.run(load) })
 	}
 	bounded, cancel := context.WithTimeout(ctx, o.Duration)
@@ -31,20 +33,20 @@ func Run(ctx context.Context, o Options, w io.Writer) error {
 	doing.Go(func() { m.run(bounded) })
 	select {
 	case <-bounded.Done():
-	case <-in.ended:
+	case <-in.Ended:
 		cancel()
 	}
 	doing.Wait()
 	stopLoad() // each client ends after its answer
 	clients.Wait()
 	took := time.Since(begin)
-	clean := in.stop()
+	clean := in.Stop()
 	bad := report(w, &o, t, m, took)
 	return verdict(w, &o, in, m, bad, clean)
 }
 
 // verdict is the error of a run in which something was wrong.
-func verdict(w io.Writer, o *Options, in *instance, m *mischief, bad int, clean bool) error {
+func verdict(w io.Writer, o *Options, in *instance.Instance, m *mischief, bad int, clean bool) error {
 	problems := m.failures
 	if bad > 0 {
 		problems = append(problems, fmt.Sprintf("%d requests failed that need not have", bad))
@@ -63,7 +65,7 @@ func verdict(w io.Writer, o *Options, in *instance, m *mischief, bad int, clean 
 		return nil
 	}
 	fmt.Fprintln(w, "last lines of its log:")
-	for _, l := range in.lines() {
+	for _, l := range in.Lines() {
 		fmt.Fprintln(w, " ", l)
 	}
 	return fmt.Errorf("chaos: %q", problems)

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"weir/bench/instance"
 	"weir/supervisor/admin"
 )
 
@@ -24,7 +25,7 @@ type deed struct {
 // mischief does something to a worker or the front now and then.
 type mischief struct {
 	o   *Options
-	in  *instance
+	in  *instance.Instance
 	rnd *rand.Rand
 
 	mu       sync.Mutex
@@ -44,7 +45,7 @@ func (m *mischief) run(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		s, err := m.in.status(ctx)
+		s, err := m.in.Status(ctx)
 		if ctx.Err() != nil {
 			return
 		}

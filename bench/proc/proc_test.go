@@ -11,7 +11,7 @@ const statTail = " S 100 4711 4711 0 -1 4194560 1 0 0 0 250 75 9 9 20 0 3 0 9876
 
 func TestParseStat(t *testing.T) {
 	want := Stat{Key: Key{4711, 987654}, PPID: 100, State: 'S', User: 2500 * time.Millisecond,
-		System: 750 * time.Millisecond}
+		System: 750 * time.Millisecond, Reaped: 180 * time.Millisecond}
 	for _, tc := range []struct{ text, comm string }{
 		{"4711 (nginx)" + statTail, "nginx"},
 		{"4711 (tmux: server (1) x)" + statTail + "\n", "tmux: server (1) x"},

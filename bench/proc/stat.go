@@ -34,6 +34,7 @@ type Stat struct {
 	State  byte
 	User   time.Duration // whole thread group, in steps of 10 ms
 	System time.Duration
+	Reaped time.Duration // user and system time of the children that it has waited for
 }
 
 // ParseStat parses the text of /proc/PID/stat.
@@ -54,15 +55,16 @@ func ParseStat(b []byte) (Stat, error) {
 		return Stat{}, fmt.Errorf("proc: parse stat of %d: %d fields after the name", pid, len(f))
 	}
 	s := Stat{Key: Key{PID: pid}, Comm: string(b[open+1 : end]), State: f[0][0]}
-	var n [4]uint64
-	for i, at := range [4]int{1, 11, 12, 19} { // ppid, utime, stime, starttime
+	var n [6]uint64
+	for i, at := range [6]int{1, 11, 12, 13, 14, 19} { // ppid, utime, stime, cutime, cstime, starttime
 		if n[i], err = strconv.ParseUint(string(f[at]), 10, 64); err != nil {
 			return Stat{}, fmt.Errorf("proc: parse stat of %d: field %d: %w", pid, at+3, err)
 		}
 	}
-	s.PPID, s.Start = int(n[0]), n[3]
+	s.PPID, s.Start = int(n[0]), n[5]
 	s.User = time.Duration(n[1]) * time.Second / ticksPerSecond
 	s.System = time.Duration(n[2]) * time.Second / ticksPerSecond
+	s.Reaped = time.Duration(n[3]+n[4]) * time.Second / ticksPerSecond
 	return s, nil
 }
 

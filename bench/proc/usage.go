@@ -44,6 +44,19 @@ func (u Usage) Since(before Usage) (time.Duration, error) {
 	return sum, nil
 }
 
+// RSS returns the resident set size of one process in bytes, shared pages included.
+func RSS(pid int) (int64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0, fmt.Errorf("proc: memory of %d: %w", pid, err)
+	}
+	var size, resident int64 // in pages: proc_pid_statm(5)
+	if _, err := fmt.Sscan(string(b), &size, &resident); err != nil {
+		return 0, fmt.Errorf("proc: memory of %d: %q: %w", pid, b, err)
+	}
+	return resident * int64(os.Getpagesize()), nil
+}
+
 // PSS returns the proportional set size of one process in bytes: private pages whole, shared pages
 // divided among those who share them.
 func PSS(pid int) (int64, error) {

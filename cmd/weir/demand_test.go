@@ -175,6 +175,47 @@ func TestSuspendAndWake(t *testing.T) {
 	}
 }
 
+// TestSuspendMux: the same for workers that are spoken to in frames. One that sleeps is woken by many
+// requests at once, and a recycle replaces it.
+func TestSuspendMux(t *testing.T) {
+	t.Parallel()
+	in := start(t, "--config", fileOf(t, shortDir(t), `
+sites: {s: {bindings: ["127.0.0.1:0"], apps: {/: {handler: demo-worker, pool: p}}}}
+pools: {p: {workers: 1, idle: {after: 100ms, action: suspend}}}
+`))
+	asleep := func() int {
+		s := in.until("a suspended worker", func(s *admin.Status) bool {
+			p := poolOf(s, "p")
+			return len(p.Workers) == 1 && p.Workers[0].State == "suspended"
+		})
+		return poolOf(s, "p").Workers[0].PID
+	}
+	pid := asleep()
+	for range 3 {
+		if again := asleep(); again != pid {
+			t.Fatalf("worker %d; want %d, which slept", again, pid)
+		}
+		in.until("state T in /proc", func(*admin.Status) bool { return procState(pid) == "T" })
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				a, err := do(client, "GET", in.url+"/pid", "")
+				if got := strings.TrimSpace(a.body); err != nil || a.status != 200 || got != strconv.Itoa(pid) {
+					t.Errorf("GET /pid = %d %q, %v; want %d from the worker that slept", a.status, got, err, pid)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	asleep()
+	if code, _, stderr := in.weir("recycle", "p"); code != 0 {
+		t.Fatalf("weir recycle: %d, %s", code, stderr)
+	}
+	if a := in.get("/pid"); a.status != 200 || strings.TrimSpace(a.body) == strconv.Itoa(pid) {
+		t.Errorf("after a recycle GET /pid = %d %q; want a fresh worker's", a.status, a.body)
+	}
+}
+
 // TestIdleTerminate: an idle worker of a pool on demand ends; the next request gets a fresh one.
 func TestIdleTerminate(t *testing.T) {
 	t.Parallel()

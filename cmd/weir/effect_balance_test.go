@@ -28,12 +28,12 @@ var balanceRows = []keyRow{
 		before: "the other", after: "both", probe: besideHeld,
 	},
 	{
-		key: "pools.*.balance", base: edit{pool: "workers: 3"},
+		key: "pools.*.balance.hash", base: edit{pool: "workers: 3"},
 		set:    edit{pool: "workers: 3, balance: {hash: header X-Key}"},
 		before: "any", after: "by key", probe: keyed("X-Key: %d"),
 	},
 	{
-		key: "pools.*.balance", base: edit{pool: "workers: 3"},
+		key: "pools.*.balance.hash", base: edit{pool: "workers: 3"},
 		set:    edit{pool: "workers: 3, balance: {hash: cookie key}"},
 		before: "any", after: "by key", probe: keyed("Cookie: a=b; key=%d"),
 	},

@@ -318,3 +318,19 @@ func hangs(re string) probe {
 		return "logged"
 	}
 }
+
+// A program that speaks HTTP behind dispatch: mux: the log says once why every request fails.
+func TestMuxOfAStranger(t *testing.T) {
+	t.Parallel()
+	in := start(t, "--listen", "127.0.0.1:0", "--set", "pools.default.dispatch=mux", "--", "testworker")
+	for range 3 {
+		if got := in.get("/"); got.status != 502 {
+			t.Errorf("GET / = %d; want 502", got.status)
+		}
+	}
+	line, ok := in.stderr.await(0, regexp.MustCompile(`level=WARN msg="worker fails" pool=default `+
+		`worker=default/1 reason="it does not speak the frames of dispatch: mux`))
+	if n := strings.Count(in.stderr.String(), "worker fails"); !ok || n != 1 {
+		t.Errorf("%d lines, the first %q; want one that says why", n, line)
+	}
+}

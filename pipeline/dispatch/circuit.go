@@ -21,6 +21,7 @@ type circuit struct {
 	trial    atomic.Bool  // one request is under way that decides
 	row      atomic.Int32 // trials in a row that failed
 	ejected  atomic.Uint64
+	told     atomic.Bool // Events.Failing was called, and it has not answered since
 }
 
 // open says whether the worker is kept from requests at pool time now.
@@ -66,10 +67,20 @@ func (w *worker) failed(why string) {
 	}
 }
 
+// failing tells that w fails and why, once until it answers.
+func (w *worker) failing(why string) {
+	if w.circuit.told.CompareAndSwap(false, true) {
+		w.pool.ev.Failing(w.pool.name, w.n, why)
+	}
+}
+
 // recovered ends a row of failures, and the ejection when the trial has succeeded.
 func (w *worker) recovered() {
 	c := &w.circuit
 	c.failures.Store(0)
+	if c.told.Load() {
+		c.told.Store(false)
+	}
 	if !c.trial.CompareAndSwap(true, false) {
 		return
 	}
@@ -107,6 +118,7 @@ func (p *Pool) eject(w *worker, set *settings, why string) {
 		if closed {
 			p.ev.Circuit(p.name, w.n, "")
 		}
+		w.failing(why)
 		return
 	}
 	c.failures.Store(0)

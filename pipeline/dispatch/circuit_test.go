@@ -137,6 +137,9 @@ func TestCircuitLast(t *testing.T) {
 	if f.circuitOf(0) != "closed" || len(f.told.circuit) > 0 {
 		t.Fatalf("the only worker is ejected")
 	}
+	if got, want := <-f.told.failing, "1: Abandoned_By_Worker"; got != want || len(f.told.failing) > 0 {
+		t.Fatalf("told %q and %d more; want %q alone", got, len(f.told.failing), want)
+	}
 	f.add(2, moody(t, &ill), 8)
 	for range 10 {
 		if resp := f.post(); resp.StatusCode != 502 {
@@ -158,6 +161,10 @@ func TestCircuitLast(t *testing.T) {
 	}
 	ill.Store(false)
 	f.dial().get("/").want("it serves", 200, "moody")
+	ill.Store(true)
+	for len(f.told.failing) == 0 { // told anew, as it has answered
+		f.post()
+	}
 	f.audit()
 }
 

@@ -70,6 +70,7 @@ type events struct {
 	waiting         chan string
 	circuit         chan string
 	audited         chan string
+	failing         chan string
 }
 
 func (e *events) Drained(_ string, n uint64) { e.drained <- n }
@@ -85,6 +86,10 @@ func (e *events) Audited(_ string, n uint64, d string) {
 }
 func (e *events) Waiting(string)                       { sendMaybe(e.waiting, "") }
 func (e *events) Refused(_ string, n uint64, d string) { sendMaybe(e.refused, d) }
+
+func (e *events) Failing(_ string, n uint64, why string) {
+	sendMaybe(e.failing, fmt.Sprintf("%d: %s", n, why))
+}
 
 func (e *events) Circuit(_ string, n uint64, why string) {
 	sendMaybe(e.circuit, fmt.Sprintf("%d: %s", n, why))
@@ -109,7 +114,7 @@ func startWith(t testing.TB, loops int, o Options, app func(*Pool) pipeline.Hand
 		drained: make(chan uint64, 16), served: make(chan uint64, 16),
 		hung: make(chan string, 16), refused: make(chan string, 16),
 		waiting: make(chan string, 16), circuit: make(chan string, 64),
-		audited: make(chan string, 16),
+		audited: make(chan string, 16), failing: make(chan string, 16),
 	}}
 	for i := range loops {
 		l, err := netpoll.New(netpoll.Config{Index: i, PlainWait: true})

@@ -282,6 +282,9 @@ func TestMuxLies(t *testing.T) {
 			case tc.status == 200 && string(body) != tc.body:
 				t.Errorf("body %q; want %q", body, tc.body)
 			}
+			if told := len(f.told.failing) > 0; told != tc.closed {
+				t.Errorf("told that it breaks the rules: %t; want %t", told, tc.closed)
+			}
 			f.dial().get("/").want("the next", 200, "honest")
 			if n := w.total.Load(); (n > 1) != tc.closed {
 				t.Errorf("%d connections; a new one: want %t", n, tc.closed)

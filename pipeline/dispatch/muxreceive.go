@@ -27,7 +27,7 @@ func (m *muxConn) OnData(c *netpoll.Conn, b []byte) int {
 		h, ok, err := frame.ParseHeader(b[n:])
 		switch {
 		case err != nil:
-			m.broken(err)
+			m.breach(err)
 			return len(b)
 		case !ok:
 			return n
@@ -41,12 +41,23 @@ func (m *muxConn) OnData(c *netpoll.Conn, b []byte) int {
 		}
 		n += frame.HeaderSize
 		if err := m.frame(&h, b[n:n+h.Length]); err != nil {
-			m.broken(err)
+			m.breach(err)
 			return len(b)
 		}
 		n += h.Length
 	}
 	return len(b)
+}
+
+// breach ends a connection on which the worker does not keep to the format. One that has not even
+// greeted is most likely a program that speaks HTTP.
+func (m *muxConn) breach(err error) {
+	why := "it broke the rules of dispatch: mux: "
+	if !m.greeted {
+		why = "it does not speak the frames of dispatch: mux, as programs of the Go SDK do: "
+	}
+	m.lane.w.failing(why + err.Error())
+	m.broken(err)
 }
 
 // data takes bytes of the DATA frame that is being received.

@@ -162,6 +162,9 @@ type Events interface {
 	// Circuit: n failed Options.Circuit.Failures times in a row, or was tried again and failed, and
 	// gets no requests for a while; why is the last failure. Or, why being empty, it gets them again.
 	Circuit(pool string, n uint64, why string)
+	// Failing: what n says is nothing that Weir understands, or it failed Options.Circuit.Failures times
+	// in a row and goes on getting requests, as it is the last. Once until it answers.
+	Failing(pool string, n uint64, why string)
 	// Served comes once, when n has completed its first request.
 	Served(pool string, n uint64)
 	// Audited: the free slots of n were found wrong, and corrected.

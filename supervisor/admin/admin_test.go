@@ -123,6 +123,9 @@ func TestStatusCodes(t *testing.T) {
 	}{
 		{"GET", "/v1/status", nil, 200, `"pid": 42`},
 		{"HEAD", "/v1/status", nil, 200, ""},
+		{"GET", "/metrics", nil, 200, "\nweir_pool_state{pool=\"shop\","},
+		{"HEAD", "/metrics", nil, 200, ""},
+		{"POST", "/metrics", nil, 405, `"method-not-allowed"`},
 		{"POST", "/v1/status", nil, 405, `"method-not-allowed"`},
 		{"GET", "/v1/reload", nil, 405, `"method-not-allowed"`},
 		{"GET", "/v1/shutdown", nil, 405, `"method-not-allowed"`},

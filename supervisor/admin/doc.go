@@ -1,7 +1,8 @@
-// Package admin is the administration API of a running instance and its client: HTTP and JSON under
-// /v1 on a Unix socket in the runtime directory, for the user who runs the instance and for root.
+// Package admin is the administration API of a running instance and its client: HTTP, and JSON under
+// /v1, on a Unix socket in the runtime directory, for the user who runs the instance and for root.
 //
 //	GET  /v1/status                 what the instance is now
+//	GET  /metrics                   the same in numbers: text format of Prometheus
 //	POST /v1/pools/{pool}/{verb}    recycle, drain, stop, start, disable, scale?workers=N: see [Verb]
 //	POST /v1/pools/{pool}/workers/{n}/{verb}   recycle, drain, stop
 //	POST /v1/reload                 load the configuration anew and apply what differs

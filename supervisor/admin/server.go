@@ -29,13 +29,14 @@ type peerKey struct{}
 func NewServer(inst Instance, log *slog.Logger) *Server {
 	s := &Server{inst: inst, log: log, bodyTimeout: bodyTimeout}
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /metrics", s.metrics)
 	mux.HandleFunc("GET /v1/status", s.status)
 	mux.HandleFunc("POST /v1/pools/{pool}/{verb}", s.act)
 	mux.HandleFunc("POST /v1/pools/{pool}/workers/{worker}/{verb}", s.act)
 	mux.HandleFunc("POST /v1/reload", s.reload)
 	mux.HandleFunc("POST /v1/shutdown", s.shutdown)
 	for path, method := range map[string]string{
-		"/v1/status": "GET, HEAD", "/v1/pools/{pool}/{verb}": "POST",
+		"/metrics": "GET, HEAD", "/v1/status": "GET, HEAD", "/v1/pools/{pool}/{verb}": "POST",
 		"/v1/pools/{pool}/workers/{worker}/{verb}": "POST", "/v1/reload": "POST", "/v1/shutdown": "POST",
 	} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
@@ -181,10 +182,14 @@ func (s *Server) answer(w http.ResponseWriter, status int, v any) {
 	if err != nil {
 		panic(fmt.Sprintf("admin: answer: %v", err)) // our own types
 	}
+	s.write(w, status, "application/json", append(b, '\n'))
+}
+
+func (s *Server) write(w http.ResponseWriter, status int, contentType string, b []byte) {
 	// Where deadlines are not supported a slow reader only holds its own goroutine.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(statusWriteSlow))
-	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(b, '\n')) // a client that is gone needs no answer
+	_, _ = w.Write(b) // a client that is gone needs no answer
 }

@@ -72,6 +72,7 @@ type Sidecar struct {
 	After    []string `json:"after"`
 	HeldBy   string   `json:"held_by,omitempty"` // the sidecar that it waits for
 	Ended    bool     `json:"ended"`             // not started again, by its policy
+	Starts   uint64   `json:"starts"`            // of processes
 	Failures int      `json:"failures"`
 	Error    string   `json:"error,omitempty"`
 	Workers  []Worker `json:"processes"` // none or one
@@ -92,9 +93,33 @@ type Pool struct {
 	Workers   []Worker `json:"workers"`
 	Exits     []Exit   `json:"exits"` // newest first
 
+	Waiting int        `json:"waiting"`   // requests in the queue
+	Oldest  float64    `json:"oldest_s"`  // how long the oldest of them has waited
+	Held    int        `json:"in_flight"` // requests that workers hold
+	Totals  PoolTotals `json:"totals"`
+
 	Recycles  map[string]uint64 `json:"recycles"`                // workers that left to be replaced, by cause
 	Watched   int               `json:"watched_files,omitempty"` // files that match recycle.files
 	RecycleAt time.Time         `json:"recycle_at,omitzero"`     // the next of recycle.at
+}
+
+// PoolTotals are what happened to a pool since it was added, whatever fronts and workers came and went.
+type PoolTotals struct {
+	Requests     uint64 `json:"requests"`         // that came
+	Queued       uint64 `json:"queued"`           // of them, those that had to wait
+	QueueFull    uint64 `json:"queue_full"`       // refused
+	QueueTimeout uint64 `json:"queue_timeout"`    // waited too long
+	Timeouts     uint64 `json:"worker_timeouts"`  // took a worker too long
+	Refused      uint64 `json:"connects_refused"` // attempts to connect to a worker that failed
+	Replays      uint64 `json:"replays"`          // sent once more after a worker took a byte
+	Completed    uint64 `json:"completed"`        // that workers finished
+	Errors       uint64 `json:"errors"`           // of those, answers of 500 and above; broken exchanges
+
+	Started     uint64            `json:"workers_started"`
+	Mishaps     map[string]uint64 `json:"worker_failures"` // left or were killed unasked, by kind
+	LastMishap  time.Time         `json:"last_worker_failure,omitzero"`
+	Failed      uint64            `json:"failed"`          // times that rapid-fail protection acted
+	Corrections uint64            `json:"books_corrected"` // by audits
 }
 
 // Worker is one worker process.
@@ -109,6 +134,10 @@ type Worker struct {
 	Reason  string    `json:"reason,omitempty"` // why it leaves
 	Status  string    `json:"status,omitempty"` // what it says of itself
 	Output  []string  `json:"output,omitempty"` // its last lines
+
+	InFlight int    `json:"in_flight"` // requests it holds
+	Requests uint64 `json:"requests"`  // completed
+	Errors   uint64 `json:"errors"`    // of those, answers of 500 and above; broken exchanges
 
 	Stale       string `json:"stale,omitempty"`        // why it is to be replaced
 	LastRecycle string `json:"last_recycle,omitempty"` // the last worker recycled in its place, and why

@@ -2,29 +2,35 @@ package config
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
-
-	yaml "go.yaml.in/yaml/v4"
 )
 
-// Balance is how a worker is chosen among those with a free slot: one of the words below, or
-// "{hash: client}", "{hash: header NAME}", "{hash: cookie NAME}".
-type Balance string
+// Balance is how a worker is chosen among those with a free slot: by a rule that is one word, or by a
+// hash of something of the request.
+type Balance struct {
+	Hash HashKey     `json:"hash"` // "": by Rule
+	Rule BalanceRule `json:"rule" config:"derived"`
+}
+
+// BalanceRule is a rule that is one word.
+type BalanceRule string
 
 // Balancing rules that are one word.
-const (
-	BalanceLeastInFlight Balance = "least-in-flight"
-	BalanceRoundRobin    Balance = "round-robin"
-	BalanceRandom2       Balance = "random-2"
-	BalanceSticky        Balance = "sticky"
+var (
+	BalanceLeastInFlight = Balance{Rule: "least-in-flight"}
+	BalanceRoundRobin    = Balance{Rule: "round-robin"}
+	BalanceRandom2       = Balance{Rule: "random-2"}
+	BalanceSticky        = Balance{Rule: "sticky"}
 )
 
 var balanceWords = []string{
-	string(BalanceLeastInFlight), string(BalanceRoundRobin), string(BalanceRandom2),
-	string(BalanceSticky),
+	string(BalanceLeastInFlight.Rule), string(BalanceRoundRobin.Rule), string(BalanceRandom2.Rule),
+	string(BalanceSticky.Rule),
 }
+
+// HashKey is what requests are hashed by: client, header NAME or cookie NAME.
+type HashKey string
 
 const (
 	balanceExpected = "least-in-flight, round-robin, random-2, sticky, or {hash: client}, " +
@@ -32,76 +38,49 @@ const (
 	hashExpected = "client, header NAME or cookie NAME"
 )
 
-// Hash is what requests are hashed by, client, header or cookie, and its name; "" when they are
-// not.
-func (b Balance) Hash() (by, name string) {
-	hash, ok := strings.CutPrefix(string(b), "{hash: ")
-	if !ok {
-		return "", ""
-	}
-	by, name, _ = strings.Cut(strings.TrimSuffix(hash, "}"), " ")
+// Parts are client, header or cookie, and the name.
+func (h HashKey) Parts() (by, name string) {
+	by, name, _ = strings.Cut(string(h), " ")
 	return by, name
 }
 
-var balanceType = reflect.TypeFor[Balance]()
-
-// bindBalance binds a word or {hash: BY}; also as text, which is how a flag says it.
-func (b *binder) bindBalance(p path, n *yaml.Node, v reflect.Value) {
-	if n.Kind == yaml.ScalarNode && strings.HasPrefix(n.Value, "{") {
-		at := *n
-		n = parseValue(n.Value)
-		n.Line, n.Column = at.Line, at.Column
+func (b *Balance) setWord(_ *Key, s string) *unitError {
+	if !slices.Contains(balanceWords, s) {
+		return &unitError{fmt.Sprintf("%q is not known", s), nearest(s, balanceWords)}
 	}
-	if n.Kind != yaml.MappingNode {
-		if b.bindScalar(p, n, v) {
-			b.origins[p.key] = b.at(n)
-		}
-		return
-	}
-	hash := ""
-	before := len(b.errs)
-	b.members(p, n, balanceExpected, func(name string, k, val *yaml.Node) {
-		if name != "hash" {
-			b.unknownKey(p, k, []string{"hash"})
-			return
-		}
-		val, ok := b.enter(p, val)
-		if !ok {
-			return
-		}
-		defer b.leave()
-		if val.Kind != yaml.ScalarNode || isNull(val) {
-			b.fail(p, val, "has a hash that is "+describe(val), hashExpected, "")
-			return
-		}
-		hash, ok = parseHash(val.Value)
-		if !ok {
-			b.fail(p, val, fmt.Sprintf("cannot hash by %q", val.Value), hashExpected, "")
-		}
-	})
-	switch {
-	case len(b.errs) > before:
-	case hash == "":
-		b.fail(p, n, "is an empty mapping", balanceExpected, "")
-	default:
-		v.SetString("{hash: " + hash + "}")
-		b.origins[p.key] = b.at(n)
-	}
+	*b = Balance{Rule: BalanceRule(s)}
+	return nil
 }
 
+func (b *Balance) setMapped() *unitError {
+	if b.Hash == "" {
+		return &unitError{"is an empty mapping", ""}
+	}
+	b.Rule = ""
+	return nil
+}
+
+func (b *Balance) words() []string {
+	if b.Hash == "" {
+		return []string{string(b.Rule)}
+	}
+	return []string{"hash", string(b.Hash)}
+}
+
+// String is the word, or {hash: client}.
+func (b Balance) String() string { return formText(&b) }
+
 // parseHash checks what a hash is by; single blanks in the result.
-func parseHash(s string) (string, bool) {
+func parseHash(s string) (HashKey, error) {
 	words := strings.Fields(s)
 	switch {
 	case len(words) == 1 && words[0] == "client":
-	case len(words) == 2 && (words[0] == "header" || words[0] == "cookie"):
-		if !isToken(words[1]) || len(words[1]) > tokenBytesMax {
-			return "", false
-		}
+	case len(words) == 2 && (words[0] == "header" || words[0] == "cookie") && isToken(words[1]) &&
+		len(words[1]) <= tokenBytesMax:
 	default:
-		return "", false
+		return "", &unitError{fmt.Sprintf("cannot hash by %q", s), ""}
 	}
-	return strings.Join(words, " "), true
+	return HashKey(strings.Join(words, " ")), nil
 }
 
 // isToken says whether s can be the name of a field or a cookie. RFC 9110 section 5.6.2.
@@ -113,11 +92,4 @@ func isToken(s string) bool {
 		}
 	}
 	return s != ""
-}
-
-func parseBalance(s string) (Balance, error) {
-	if slices.Contains(balanceWords, s) {
-		return Balance(s), nil
-	}
-	return "", &unitError{fmt.Sprintf("%q is not known", s), nearest(s, balanceWords)}
 }

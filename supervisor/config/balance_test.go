@@ -1,7 +1,6 @@
 package config
 
 import (
-	"strings"
 	"testing"
 )
 
@@ -15,36 +14,36 @@ func TestBalance(t *testing.T) {
 		{"{hash: client}", "{hash: client}"},
 		{"{hash: header X-Key}", "{hash: header X-Key}"},
 		{"{hash: 'cookie   sid'}", "{hash: cookie sid}"},
-		{`"{hash: cookie sid}"`, "{hash: cookie sid}"},
 	} {
 		l := mustLoad(t, m.file(pool("balance: "+tt.in)))
 		p, _ := l.Config.Pool("p")
-		if string(p.Balance) != tt.want {
+		if p.Balance.String() != tt.want {
 			t.Errorf("balance: %s is %q; want %q", tt.in, p.Balance, tt.want)
 		}
 		s := m.file(pool(""))
-		s.Set = []string{"pools.p.balance=" + strings.Trim(tt.in, `"`)}
+		s.Set = []string{"pools.p.balance=" + tt.in}
 		p, _ = mustLoad(t, s).Config.Pool("p")
-		if string(p.Balance) != tt.want {
+		if p.Balance.String() != tt.want {
 			t.Errorf("--set balance=%s is %q; want %q", tt.in, p.Balance, tt.want)
 		}
 		again := mustLoad(t, m.file(string(ExplainYAML(l))))
-		if p, _ = again.Config.Pool("p"); string(p.Balance) != tt.want {
+		if p, _ = again.Config.Pool("p"); p.Balance.String() != tt.want {
 			t.Errorf("explain of %s reads back as %q", tt.in, p.Balance)
 		}
 	}
 	for in, want := range map[string]string{
-		"roundrobin":               `"roundrobin" is not known, expected least-in-flight, round-robin`,
-		"{hash: url}":              `cannot hash by "url", expected client, header NAME or cookie NAME`,
-		"{hash: header}":           `cannot hash by "header"`,
-		"{hash: 'header a b'}":     `cannot hash by "header a b"`,
-		"{hash: 'header a:b'}":     `cannot hash by "header a:b"`,
-		"{hash: client me}":        `cannot hash by "client me"`,
-		"{hash: [client]}":         `has a hash that is a list`,
-		"{hsh: client}":            `unknown key "hsh" in pools.p.balance`,
-		"{}":                       `is an empty mapping`,
-		"[sticky]":                 `is a list`,
-		`"{hash: header a, b: c}"`: `unknown key "b"`,
+		"roundrobin":           `"roundrobin" is not known, expected least-in-flight, round-robin`,
+		"{hash: url}":          `cannot hash by "url", expected client, header NAME or cookie NAME`,
+		"{hash: header}":       `cannot hash by "header"`,
+		"{hash: 'header a b'}": `cannot hash by "header a b"`,
+		"{hash: 'header a:b'}": `cannot hash by "header a:b"`,
+		"{hash: client me}":    `cannot hash by "client me"`,
+		"{hash: [client]}":     `pools.p.balance.hash: is a list`,
+		"{hsh: client}":        `unknown key "hsh" in pools.p.balance`,
+		"{}":                   `is an empty mapping`,
+		"[sticky]":             `is a list`,
+		"{hash: client, b: c}": `unknown key "b"`,
+		`"{hash: client}"`:     `"{hash: client}" is not known`,
 	} {
 		wantError(t, "balance: "+in, m.file(pool("balance: "+in)), want)
 	}

@@ -78,8 +78,6 @@ func (b *binder) bind(p path, n *yaml.Node, v reflect.Value) {
 		b.bindWords(p, n, v)
 	case t.Kind() == reflect.Slice:
 		b.bindList(p, n, v)
-	case t == balanceType:
-		b.bindBalance(p, n, v)
 	default:
 		if b.bindScalar(p, n, v) {
 			b.origins[p.key] = b.at(n)

@@ -235,7 +235,7 @@ func (l *loader) bindSet(s string, root reflect.Value) {
 	l.src = Origin{Kind: FromSet}
 	n := textNode(value)
 	if t := typeAt(segments); t == nil || isGroup(t) || t.Kind() == reflect.Slice ||
-		t.Kind() == reflect.Map {
+		t.Kind() == reflect.Map || isForm(t) && strings.HasPrefix(value, "{") {
 		n = parseValue(value)
 	}
 	l.bind(path{}, nest(segments, n), root)

@@ -62,6 +62,7 @@ func TestFormLayers(t *testing.T) {
 	}{
 		{"pools.p.workers.max=6", WorkerCount{Min: 2, Max: 6, Spare: 1}},
 		{"pools.p.workers=5", WorkerCount{Min: 5, Max: 5}},
+		{"pools.p.workers={min: 1, max: 7}", WorkerCount{Min: 1, Max: 7, Spare: 1}},
 	} {
 		s := m.file("pools:\n  p: {command: [python3], workers: {min: 2, max: 4, spare: 1}}\n" +
 			site("/: {pool: p}"))

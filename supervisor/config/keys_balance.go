@@ -8,6 +8,10 @@ var balanceKeys = []Key{
 			"worker unless it has over 1.25 times the mean; sticky: a signed cookie names the worker.",
 	},
 	{
+		Path: "pools.*.balance.hash", expected: hashExpected,
+		Doc: "What requests must have in common to go to the same worker.",
+	},
+	{
 		Path: "pools.*.queue.policy", Default: "fifo", Values: []string{"fifo", "lifo"},
 		Doc: "Who is next. lifo: the newest, as soon as the oldest has waited for half of queue.timeout.",
 	},

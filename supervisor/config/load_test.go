@@ -327,3 +327,40 @@ func TestAnchors(t *testing.T) {
 		t.Errorf("aliases: got %s", got)
 	}
 }
+
+// A front is told how requests are routed and balanced, and nothing of how workers are run.
+func TestForFront(t *testing.T) {
+	c := mustLoad(t, newMachine(t).file(`sidecars: {cache: {command: [python3, s3cret]}}
+pools:
+  p:
+    command: [python3, s3cret]
+    dir: .
+    env: {inherit: false, set: {KEY: s3cret}, keep: [s3cret]}
+    hang: {after: 7s, hook: [python3, s3cret]}
+    rapid_fail: {answer: reset, hook: [python3, s3cret]}
+    recycle: {files: [s3cret]}
+    after: [cache]
+    queue: {length: 77}
+    workers: 3
+`+site("/: {pool: p}"))).Config
+	j, err := json.Marshal(c.ForFront())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(j), "s3cret") || strings.Contains(string(j), "python3") {
+		t.Errorf("a front is told %s", j)
+	}
+	var back Config
+	if err := json.Unmarshal(j, &back); err != nil {
+		t.Fatal(err)
+	}
+	got, want := back.Pools[0], c.Pools[0]
+	if got.Queue != want.Queue || got.Workers != want.Workers || got.Hang.After != want.Hang.After ||
+		got.RapidFail.Answer != want.RapidFail.Answer || !reflect.DeepEqual(back.Sites, c.Sites) {
+		t.Errorf("a front is told of pool %+v, sites %+v; want those of %+v, %+v", got, back.Sites, want,
+			c.Sites)
+	}
+	if want.Env.Set["KEY"] != "s3cret" {
+		t.Error("the configuration itself has changed")
+	}
+}

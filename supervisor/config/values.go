@@ -46,8 +46,8 @@ func parseScalar(k *Key, s string, v reflect.Value) *unitError {
 		return parseSwitch(s, t)
 	case *int:
 		return parseInt(k, s, t)
-	case *Balance:
-		return assign(t, s, parseBalance)
+	case *HashKey:
+		return assign(t, s, parseHash)
 	case *Frequency:
 		return special(k, s, t, ParseFrequency, int64(FrequencyOff))
 	case *Mode:

@@ -24,6 +24,7 @@ func (told) Refused(string, uint64, string)              {}
 func (told) Served(string, uint64)                       {}
 func (told) Waiting(string)                              {}
 func (told) Circuit(string, uint64, string)              {}
+func (e told) Failing(_ string, _ uint64, why string)    { e.hung <- "failing: " + why }
 func (e told) Audited(_ string, _ uint64, detail string) { e.hung <- "audit: " + detail }
 func (e told) Hung(_ string, _ uint64, detail string)    { e.hung <- detail }
 

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+)
+
+// Neither the front, which reads what strangers send, nor another pool's workers have what a pool's workers
+// are trusted with.
+func TestFrontKnowsNoSecrets(t *testing.T) {
+	t.Parallel()
+	in := start(t, "--config", fileOf(t, shortDir(t), `
+sites: {s: {bindings: ["127.0.0.1:0"], apps: {/: {pool: p}, /demo: {handler: demo-worker, pool: sdk}}}}
+pools:
+  p: {command: [testworker], env: {set: {KEY: s3cret-of-the-pool}}}
+  q: {command: [testworker]}
+  sdk: {workers: 1}
+`))
+	s := in.status()
+	secret := []byte("s3cret-of-the-pool")
+	for worker := range in.settled("p", 1) {
+		if !remembers(t, worker, secret) {
+			t.Error("the worker does not know it: the search finds nothing")
+		}
+	}
+	others := map[string]int{"the front": s.Fronts[0].PID}
+	for _, pool := range []string{"q", "sdk"} {
+		for worker := range in.settled(pool, 1) {
+			others["the worker of "+pool] = worker
+		}
+	}
+	for who, pid := range others {
+		if remembers(t, pid, secret) {
+			t.Errorf("%s knows the environment of another pool", who)
+		}
+	}
+}
+
+// remembers reports whether what is anywhere in the writable memory of a process.
+func remembers(t *testing.T, pid int, what []byte) bool {
+	t.Helper()
+	maps, err := os.Open(fmt.Sprintf("/proc/%d/maps", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer maps.Close() //nolint:errcheck // only read
+	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mem.Close() //nolint:errcheck // only read
+	for lines := bufio.NewScanner(maps); lines.Scan(); {
+		var from, to int64
+		var rights string
+		if _, err := fmt.Sscanf(lines.Text(), "%x-%x %s", &from, &to, &rights); err != nil ||
+			!strings.HasPrefix(rights, "rw") {
+			continue
+		}
+		b, err := io.ReadAll(io.NewSectionReader(mem, from, to-from))
+		if bytes.Contains(b, what) {
+			return true
+		}
+		if err != nil && len(b) == 0 {
+			continue // it was given back meanwhile
+		}
+	}
+	return false
+}
