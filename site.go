@@ -15,8 +15,9 @@ import (
 	"weir/supervisor/worker"
 )
 
-// site is the process of a worker that accepts for itself (dispatch: reuseport): the server of a front,
-// on one loop, with one site whose one app is a handler of this binary. It implements worker.Site.
+// site is the process of a worker that accepts for itself (dispatch: reuseport): the server of a
+// front, on one loop, with one site whose one app is a handler of this binary. It implements
+// worker.Site.
 type site struct {
 	app      *App
 	name     string // of the handler

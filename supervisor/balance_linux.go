@@ -11,8 +11,8 @@ import (
 // SKF_AD_RANDOM. Linux Documentation/networking/filter.rst, "Linux-specific extensions".
 const skfRandom = 0xfffff000 + 56
 
-// attachBalance has the kernel send new connections to the sockets with these indexes in the group that
-// fd belongs to, ascending, each as often as the others. socket(7), SO_ATTACH_REUSEPORT_CBPF.
+// attachBalance has the kernel send new connections to the sockets with these indexes in the group
+// that fd belongs to, ascending, each as often as the others. socket(7), SO_ATTACH_REUSEPORT_CBPF.
 func attachBalance(fd int, owned []int) error {
 	p := balanceProgram(owned)
 	err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_REUSEPORT_CBPF,
@@ -23,9 +23,9 @@ func attachBalance(fd int, owned []int) error {
 	return nil
 }
 
-// balanceProgram draws a number below len(owned). It is the index itself where that one is owned; for
-// those that are not, a comparison each returns one from beyond. A group with more of these than a
-// program can hold is balanced but for them: whatever it returns is served.
+// balanceProgram draws a number below len(owned). It is the index itself where that one is owned;
+// for those that are not, a comparison each returns one from beyond. A group with more of these
+// than a program can hold is balanced but for them: whatever it returns is served.
 func balanceProgram(owned []int) []unix.SockFilter {
 	p := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: skfRandom},

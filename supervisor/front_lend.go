@@ -1,7 +1,7 @@
 package supervisor
 
-// lentSocket is a socket of a group that the first front accepts from, because the pool has no worker
-// and takes no requests. The descriptor is the group's.
+// lentSocket is a socket of a group that the first front accepts from, because the pool has no
+// worker and takes no requests. The descriptor is the group's.
 type lentSocket struct {
 	address string
 	fd      int
@@ -34,6 +34,9 @@ func (s *frontSet) lend(id uint64) {
 	q, l := s.fronts[0].queue, s.lent[id]
 	if q == nil || s.ending {
 		return
+	}
+	if _, ok := s.current.config.Listener(l.address); !ok {
+		return // a reload has removed pool and address: nobody comes any more
 	}
 	fds, err := duplicates(l.fd)
 	if err != nil {

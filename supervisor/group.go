@@ -9,24 +9,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A group is the sockets of a pool whose workers accept for themselves, all bound to one address with
-// SO_REUSEPORT, and who accepts from which. The supervisor keeps every socket open for as long as the
-// address is listened on, and never closes one of them before: so no connection that the kernel has
-// queued is lost whoever ends, and the kernel's order of the sockets is that in which they were opened.
+// A group is the sockets of a pool whose workers accept for themselves, all bound to one address
+// with SO_REUSEPORT, and who accepts from which. The supervisor keeps every socket open for as long
+// as the address is listened on, and never closes one of them before: so no connection that the
+// kernel has queued is lost whoever ends, and the kernel's order of the sockets is that in which
+// they were opened.
 //
-// What is relied on (Linux, net/core/sock_reuseport.c; each shown by a test):
-//   - listen(2) appends a socket to its group; closing one moves the last into its place, and resets what
-//     is queued at it; the descriptors of other processes keep it open (TestKernelGroup);
-//   - SO_ATTACH_REUSEPORT_CBPF at any socket of a group of two and more replaces the program of all; what
-//     it returns is the index of the socket for a new connection, and one beyond the last means the
-//     kernel's own choice, by hash (TestKernelGroup);
-//   - a connection belongs to the socket that the program chose at its SYN, so that a socket which gets
-//     no more connections may still be given one whose handshake was under way.
+// What is relied on (Linux, net/core/sock_reuseport.c; shown by TestKernelGroup):
+//   - listen(2) appends a socket to its group; closing one moves the last into its place, and
+//     resets what is queued at it; descriptors of other processes keep it open;
+//   - SO_ATTACH_REUSEPORT_CBPF at any socket of a group of two and more replaces the program of
+//     all; what it returns is the index of the socket for a new connection, and one beyond the last
+//     means the kernel's own choice, by hash;
+//   - a connection belongs to the socket that was chosen at its SYN: one that gets no more may
+//     still be given those whose handshake was under way.
 //
-// Hence the rules, of which settle is the whole: each worker in rotation owns one socket; the program
-// chooses at random among those that have an owner; a socket without one is served by another member,
-// for as long as it has none; and when there is no member at all and the pool takes no requests, the
-// first front serves them, which answers 503.
+// Hence the rules, of which settle is the whole: each worker in rotation owns one socket; the
+// program chooses at random among those that have an owner; a socket without one is served by
+// another member, for as long as it has none; and when there is no member at all and the pool takes
+// no requests, the first front serves them, which answers 503.
 type group struct {
 	pool      string
 	all       *groups
@@ -48,6 +49,8 @@ type groupSocket struct {
 	owner   *member    // connections are sent here for; nil: nobody
 	servers []acceptor // who accepts here: the owner, or who stands in
 }
+
+func (s *groupSocket) servedBy(a acceptor) bool { return slices.Contains(s.servers, a) }
 
 // acceptor is who may accept from a socket of a group.
 type acceptor interface {
@@ -117,8 +120,8 @@ func (g *group) live() (out []*member) {
 	return out
 }
 
-// settle brings sockets and members in line. It is called after every change and is idempotent. Whoever
-// is to accept from a socket is given it before another one loses it.
+// settle brings sockets and members in line. It is called after every change and is idempotent.
+// Whoever is to accept from a socket is given it before another one loses it.
 func (g *group) settle() {
 	g.unserved = false
 	live := g.live()
@@ -147,8 +150,8 @@ func (g *group) house(live []*member) (homeless []*member) {
 		if i < 0 {
 			fd, err := g.listener.another()
 			if err != nil {
-				g.all.log.Error("a worker shares a socket: there is none for it", "pool", g.pool, "worker",
-					m.ref.String(), "error", err)
+				g.all.log.Error("a worker shares a socket: there is none for it", "pool", g.pool,
+					"worker", m.ref.String(), "error", err)
 				homeless = append(homeless, m)
 				continue
 			}
@@ -190,7 +193,7 @@ func (g *group) wanted(i int, live, homeless []*member) (want []acceptor) {
 // serve makes want be those who accept from s.
 func (g *group) serve(s *groupSocket, want []acceptor) {
 	for _, a := range want {
-		if slices.Contains(s.servers, a) {
+		if s.servedBy(a) {
 			continue
 		}
 		if err := a.take(s, g.address); err != nil {
@@ -200,8 +203,8 @@ func (g *group) serve(s *groupSocket, want []acceptor) {
 		}
 		s.servers = append(s.servers, a)
 	}
-	if g.unserved && !slices.ContainsFunc(want, func(a acceptor) bool { return slices.Contains(s.servers, a) }) {
-		return // those that have it keep it
+	if len(want) > 0 && !slices.ContainsFunc(want, s.servedBy) {
+		return // none of them could be given it: those that have it keep it
 	}
 	s.servers = slices.DeleteFunc(s.servers, func(a acceptor) bool {
 		if slices.Contains(want, a) {
@@ -251,8 +254,8 @@ func (g *group) forget(m *member) {
 	}
 }
 
-// move makes l, which is open, the address of g. Who accepts at the old one accepts what waits there and
-// closes; it must have been plugged.
+// move makes l, which is open, the address of g. Who accepts at the old one accepts what waits
+// there and closes; it must have been plugged.
 func (g *group) move(l *Listener) {
 	old, address := g.sockets, g.address
 	g.adopt(l)

@@ -47,7 +47,7 @@ func gather(t *testing.T, shared bool) *gathering {
 	x.gs.add("shop", l, &config.Config{})
 	x.g = x.gs.by["shop"]
 	t.Cleanup(func() {
-		x.gs.remove("shop")
+		x.gs.close()
 		for _, c := range x.peers {
 			_ = c.Close() // a socket pair
 		}
@@ -200,7 +200,8 @@ func TestGroupShared(t *testing.T) {
 	}
 }
 
-// A program that the kernel refuses is tried again with the next change, and costs nothing but balance.
+// A program that the kernel refuses is tried again with the next change, and costs nothing but
+// balance.
 func TestGroupWithoutProgram(t *testing.T) {
 	x := gather(t, false)
 	x.refuse = errors.New("no")

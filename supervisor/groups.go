@@ -17,8 +17,8 @@ import (
 	"weir/supervisor/config"
 )
 
-// groups are the pools of a supervisor whose workers accept for themselves. It is the Link of all pools:
-// what concerns workers of these it does itself, everything else it passes on to the fronts.
+// groups are the pools of a supervisor whose workers accept for themselves. It is the Link of all
+// pools: what concerns workers of these it does itself, everything else it passes on to the fronts.
 type groups struct {
 	Link                // the fronts'
 	front    acceptor   // the first of them
@@ -27,6 +27,7 @@ type groups struct {
 	events   LinkEvents // set before the first hello
 	log      *slog.Logger
 	attach   func(fd int, owned []int) error
+	start    sync.Once // of watch
 	stop     chan struct{}
 	watching sync.WaitGroup
 
@@ -65,10 +66,11 @@ func (gs *groups) add(pool string, l *Listener, c *config.Config) {
 	g.site = SiteConfigure{gs.lastGen, gs.counters, siteConfig(c, pool)}
 	gs.by[pool] = g
 	g.settle()
+	gs.start.Do(func() { gs.watching.Go(gs.watch) })
 }
 
-// apply makes c the configuration of the groups, whose addresses are ls. Those that it does not name are
-// left to their workers; see prune.
+// apply makes c the configuration of the groups, whose addresses are ls. Those that it does not
+// name are left to their workers; see prune.
 func (gs *groups) apply(ls []*Listener, c *config.Config) {
 	for _, l := range ls {
 		if pool := l.spec.Pool; pool != "" && !gs.update(pool, l, c) {
@@ -77,7 +79,8 @@ func (gs *groups) apply(ls []*Listener, c *config.Config) {
 	}
 }
 
-// update makes c the configuration of pool's group and l its address; false: there is no such group.
+// update makes c the configuration of pool's group and l its address; false: there is no such
+// group.
 func (gs *groups) update(pool string, l *Listener, c *config.Config) bool {
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
@@ -113,7 +116,8 @@ func sameJSON(a, b any) bool {
 	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
-// synced waits until every member has answered the configuration in force; the error is what they said.
+// synced waits until every member has answered the configuration in force; the error is what they
+// said.
 func (gs *groups) synced(ctx context.Context) error {
 	for {
 		errs, missing, changed := gs.answers()
@@ -354,32 +358,36 @@ func (gs *groups) counter(name string) uint64 {
 
 // watch tells the pools what their members do, as fronts do of theirs, until close.
 func (gs *groups) watch() {
-	gs.watching.Go(func() {
-		tick := time.NewTicker(groupReportEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-gs.stop:
-				return
-			case <-tick.C:
-			}
-			gs.mu.Lock()
-			for _, g := range gs.by {
-				for _, m := range g.members {
-					gs.report(g, m)
-				}
-				if g.unserved {
-					g.settle()
-				}
-			}
-			gs.mu.Unlock()
+	tick := time.NewTicker(groupReportEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-gs.stop:
+			return
+		case <-tick.C:
 		}
-	})
+		gs.look()
+	}
+}
+
+func (gs *groups) look() {
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	for _, g := range gs.by {
+		for _, m := range g.members {
+			gs.report(g, m)
+		}
+		if g.unserved {
+			g.settle()
+		}
+	}
 }
 
 // report tells what m did since the last report, if it did anything. The caller holds mu.
 func (gs *groups) report(g *group, m *member) {
-	now := memberLoad{completed: m.counters.Read(counterCompleted), errors: m.counters.Read(counterErrors)}
+	now := memberLoad{
+		completed: m.counters.Read(counterCompleted), errors: m.counters.Read(counterErrors),
+	}
 	now.inFlight = int(max(0, int64(m.counters.Read(counterRequests)-now.completed)))
 	last := m.load
 	if m.load = now; now == last {

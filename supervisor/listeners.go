@@ -157,7 +157,7 @@ func (l *Listener) sockets() []int {
 // adjust applies what spec changes about an open listener.
 func (l *Listener) adjust(spec config.Listener) error {
 	old := l.spec
-	l.spec = spec
+	l.respec(spec)
 	if l.inherited {
 		return nil // its options are systemd's
 	}
@@ -173,6 +173,15 @@ func (l *Listener) adjust(spec config.Listener) error {
 		return setSocketFile(spec, path)
 	}
 	return nil
+}
+
+// respec changes what was asked for; a group may be about to open one more socket.
+func (l *Listener) respec(spec config.Listener) {
+	if l.group != nil {
+		l.group.all.mu.Lock()
+		defer l.group.all.mu.Unlock()
+	}
+	l.spec = spec
 }
 
 // close closes the sockets and removes a Unix socket's file if it is still ours.

@@ -5,13 +5,13 @@ import "weir/supervisor/config"
 // Messages between the supervisor and a worker that accepts for itself (config.DispatchReuseport),
 // beside those of every worker with a control socket.
 //
-// The worker says hello, is sent its configuration, answers it, and says READY=1. Then it gets sockets,
-// and loses them again, one by one, as the members of its pool change; the supervisor keeps every one of
-// them open, so that what has been queued at it is still there for the next who gets it. At last it is
-// told to leave: it accepts what waits at the sockets that it still has, finishes what it has begun, and
-// ends.
+// The worker says hello, is sent its configuration, answers it, and says READY=1. Then it gets
+// sockets, and loses them again, one by one, as the members of its pool change; the supervisor
+// keeps every one of them open, so that what has been queued at it is still there for the next who
+// gets it. At last it is told to leave: it accepts what waits at the sockets that it still has,
+// finishes what it has begun, and ends.
 const (
-	KindSiteConfigure  = "configure"  // supervisor: SiteConfigure; the first with descriptors: counters, stdout
+	KindSiteConfigure  = "configure"  // supervisor: SiteConfigure; first with counters and stdout
 	KindSiteConfigured = "configured" // worker: SiteConfigured
 	KindSiteJoin       = "join"       // supervisor: SiteSocket; descriptor: a listening socket
 	KindSitePart       = "part"       // supervisor: SiteSocket: accept what waits there, and close it
@@ -26,8 +26,8 @@ type SiteConfigure struct {
 	Config     *config.Config `json:"config"`   // of the one site, its address and what holds for all
 }
 
-// SiteConfigured is the body of KindSiteConfigured. With an error the configuration before is in force,
-// or the worker ends because there is none.
+// SiteConfigured is the body of KindSiteConfigured. With an error the configuration before is in
+// force, or the worker ends because there is none.
 type SiteConfigured struct {
 	Generation uint64 `json:"generation"`
 	Error      string `json:"error,omitempty"`
@@ -39,8 +39,8 @@ type SiteSocket struct {
 	Address string `json:"address"`
 }
 
-// siteConfig is the part of c that workers of pool are given: nothing of other sites and pools, whose
-// environment is none of their business.
+// siteConfig is the part of c that workers of pool are given: nothing of other sites and pools,
+// whose environment is none of their business.
 func siteConfig(c *config.Config, pool string) *config.Config {
 	own := *c
 	own.Pools, own.Sidecars, own.Sites, own.Listeners = nil, nil, nil, nil

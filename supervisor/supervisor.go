@@ -193,7 +193,6 @@ func (s *Supervisor) open() error {
 	}
 	s.pools = pools
 	s.groups.events = pools
-	s.groups.watch()
 	serve, err := s.openAdmin(&c.Admin)
 	if err == nil {
 		serve()

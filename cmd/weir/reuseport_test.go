@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -35,7 +36,8 @@ pools: {p: {dispatch: reuseport, `+pool+`}}
 func startOwn(t *testing.T, workers int, pool string, top ...string) (in *instance, dir string) {
 	t.Helper()
 	dir = shortDir(t)
-	in = start(t, "--config", ownFile(t, dir, "127.0.0.1:0", fmt.Sprintf("workers: %d%s", workers, pool), top...))
+	pool = fmt.Sprintf("workers: %d%s", workers, pool)
+	in = start(t, "--config", ownFile(t, dir, "127.0.0.1:0", pool, top...))
 	in.settled("p", workers)
 	return in, dir
 }
@@ -50,13 +52,14 @@ func fds(t *testing.T, pid int) int {
 	return len(names)
 }
 
-// 100 workers that accept for themselves are recycled while every request comes by a connection of its
-// own: none is refused, reset or left in a queue. Descriptors do not grow.
+// 100 workers that accept for themselves are recycled while every request comes by a connection of
+// its own, others by connections that are kept: none is refused, reset or left in a queue.
+// Descriptors do not grow.
 func TestReuseportRecyclesUnderLoad(t *testing.T) {
 	t.Parallel()
 	in, _ := startOwn(t, 2, "")
 	before := in.settled("p", 2)
-	k := knockFor(in.address(), "/hello")
+	k, kept := knockFor(in.address(), "/hello"), startLoad(in.url+"/hello")
 	ctx, cancel := context.WithTimeout(context.Background(), 10*patience)
 	defer cancel()
 	n, open := rounds(50, 5), 0 // each of both workers
@@ -70,6 +73,7 @@ func TestReuseportRecyclesUnderLoad(t *testing.T) {
 		}
 	}
 	k.finish(t)
+	kept.finish(t)
 	for pid := range in.settled("p", 2) {
 		if before[pid] {
 			t.Errorf("worker %d is still there", pid)
@@ -82,7 +86,7 @@ func TestReuseportRecyclesUnderLoad(t *testing.T) {
 		return s.Counters["responses_2xx"] >= uint64(k.served.Load())
 	})
 	if got := s.Listeners[0]; got.Pool != "p" || got.Sockets != 3 {
-		t.Errorf("listener %+v; want that of pool p, with a socket for each worker that there was at once", got)
+		t.Errorf("listener %+v; want pool p's, a socket for each worker that there was at once", got)
 	}
 	t.Logf("%d connections answered during %d recycles of two workers", k.served.Load(), n)
 }
@@ -121,8 +125,8 @@ func TestReuseportBalance(t *testing.T) {
 	t.Logf("connections by worker: %v", counts)
 }
 
-// What the kernel has queued for a worker that never accepts it is not lost: when the worker is killed,
-// another has it.
+// What the kernel has queued for a worker that never accepts it is not lost: when the worker is
+// killed, another has it.
 func TestReuseportKill(t *testing.T) {
 	t.Parallel()
 	in, _ := startOwn(t, 2, "")
@@ -152,7 +156,8 @@ func TestReuseportKillLast(t *testing.T) {
 	asks.answered(t, "HTTP/1.1 200 OK")
 }
 
-// A worker that hangs gets no more connections, loses those that it has not accepted, and is replaced.
+// A worker that hangs gets no more connections, loses those that it has not accepted, and is
+// replaced.
 func TestReuseportHang(t *testing.T) {
 	t.Parallel()
 	in, _ := startOwn(t, 2, ", ping: {every: 100ms, timeout: 200ms}, stop_timeout: 100ms")
@@ -218,7 +223,7 @@ type asks []net.Conn
 func queueUp(in *instance, n int) (a asks) {
 	for range n {
 		c := in.dial()
-		if _, err := io.WriteString(c, "GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+		if _, err := io.WriteString(c, "GET /hello HTTP/1.0\r\n\r\n"); err != nil {
 			in.t.Fatalf("write: %v", err)
 		}
 		a = append(a, c)
@@ -278,8 +283,8 @@ func TestReuseportRefused(t *testing.T) {
 	want("and mended", "200")
 }
 
-// A reload changes middleware, limits and numbers without a new worker, moves the address while the old
-// one answers all that came to it, and refuses what it cannot do.
+// A reload changes middleware, limits and numbers without a new worker, moves the address while the
+// old one answers all that came to it, and refuses what it cannot do.
 func TestReuseportReload(t *testing.T) {
 	t.Parallel()
 	in, dir := startOwn(t, 2, "")
@@ -353,7 +358,8 @@ pools: {p: {`+pool+`}}
 	}
 }
 
-// The end of the instance resets nobody: what has connected is answered, then connections are refused.
+// The end of the instance resets nobody: what has connected is answered, then connections are
+// refused.
 func TestReuseportDrain(t *testing.T) {
 	t.Parallel()
 	in, _ := startOwn(t, 2, "")
@@ -405,7 +411,9 @@ func TestReuseportLog(t *testing.T) {
 	})
 	in.get("/hello?b=2")
 	logged(path, "GET /hello?b=2")
-	counted := in.until("both counted", func(s *admin.Status) bool { return s.Counters["responses_2xx"] == 2 })
+	counted := in.until("both counted", func(s *admin.Status) bool {
+		return s.Counters["responses_2xx"] == 2
+	})
 	if code, _, stderr := in.weir("recycle", "p"); code != 0 {
 		t.Fatalf("weir recycle: %d, %s", code, stderr)
 	}
@@ -415,11 +423,62 @@ func TestReuseportLog(t *testing.T) {
 	}
 }
 
-// A number of requests is a reason to be replaced, as behind a front.
+// A number of requests is a reason to be replaced, as behind a front; without overlap what comes
+// while there is no worker waits in the kernel.
 func TestReuseportRecycleByRequests(t *testing.T) {
 	t.Parallel()
-	in, _ := startOwn(t, 1, ", recycle: {requests: 20, jitter: off}")
+	in, _ := startOwn(t, 1, ", recycle: {requests: 20, jitter: off, overlap: false}")
 	k := knockFor(in.address(), "/hello")
-	in.until("two recycles", func(s *admin.Status) bool { return poolOf(s, "p").Recycles["requests"] >= 2 })
+	in.until("two recycles", func(s *admin.Status) bool {
+		return poolOf(s, "p").Recycles["requests"] >= 2
+	})
 	k.finish(t)
+}
+
+// A single socket that the service manager passes is shared by all workers.
+func TestReuseportSocketActivation(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	_ = l.Close() // f is the same socket
+	dir := shortDir(t)
+	file := fileOf(t, dir, `
+sites: {s: {bindings: ["`+address+`"], apps: {/: {handler: demo-worker, pool: default}}}}
+pools: {default: {dispatch: reuseport, workers: 2}}
+`)
+	// The shell becomes weir, whose pid it then has.
+	cmd := exec.Command("sh", "-c", `LISTEN_PID=$$ exec "$0" "$@"`, filepath.Join(bin, "weir"),
+		"--config", file, "--runtime-dir", dir)
+	cmd.Env = append(os.Environ(), "LISTEN_FDS=1")
+	cmd.ExtraFiles = []*os.File{f}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = f.Close() // weir has it
+	in := &instance{t: t, dir: dir, cmd: cmd, url: "http://" + address}
+	k := knockFor(address, "/hello") // from before there is a worker
+	in.awaitWorker(0)
+	in.settled("default", 2)
+	for range rounds(5, 2) {
+		if code, _, stderr := in.weir("recycle", "default"); code != 0 {
+			t.Fatalf("weir recycle: %d, %s", code, stderr)
+		}
+	}
+	k.finish(t)
+	if s := in.status(); s.Listeners[0].Sockets != 1 || !s.Listeners[0].Inherited {
+		t.Errorf("listener %+v; want one socket, inherited", s.Listeners[0])
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("end: %v; want exit status 0", err)
+	}
 }

@@ -8,12 +8,13 @@ import (
 	"weir/netpoll"
 )
 
-// Join accepts from fd, one more listening socket of an address that the last Apply named, until Part,
-// Drain, or an Apply that does not name it any more. id is not 0 and names the socket; joining twice
-// with the same is our caller's bug. With once every connection is closed behind its first answer.
+// Join accepts from fd, one more listening socket of an address that the last Apply named, until
+// Part, Drain, or an Apply that does not name it any more. id is not 0 and names the socket;
+// joining twice with the same is our caller's bug. With once every connection is closed behind its
+// first answer.
 //
-// The server takes fd. Others may accept from the same socket. Join and Part may be called at any time,
-// also while Apply or Drain is under way.
+// The server takes fd. Others may accept from the same socket. Join and Part may be called at any
+// time, also while Apply or Drain is under way.
 func (srv *Server) Join(id uint64, address string, fd int, once bool) error {
 	ls := srv.loops[int(id%uint64(len(srv.loops)))]
 	err := netpoll.ErrStopped // of a loop that has ended

@@ -18,7 +18,7 @@ type loopServer struct {
 
 	listeners []*listener
 	addresses []Listener // as of the last Apply
-	open      int // sessions
+	open      int        // sessions
 	free      *freeExchanges
 	pumps     []*session // bodies to be delivered at the end of the turn
 	row       []uint64

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// ofFronts are the keys of a pool that say what a front does with requests before a worker has them.
-// Where workers accept for themselves there is nobody to do it.
+// ofFronts are the keys of a pool that say what a front does with requests before a worker has
+// them. Where workers accept for themselves there is nobody to do it.
 var ofFronts = []string{
 	"socket", "concurrency", "balance", "retry", "circuit", "queue", "limit", "timeouts", "slow_start",
 	"warmup", "idle", "scale", "hang.after",
 }
 
-// checkReuseport holds a pool whose workers accept for themselves to what can be done so: all of one
-// site at one TCP address, by a handler of this program.
+// checkReuseport holds a pool whose workers accept for themselves to what can be done so: all of
+// one site at one TCP address, by a handler of this program.
 func (r *resolver) checkReuseport(key string, p *Pool) {
 	if len(p.Command) > 0 {
 		r.problem(key+".dispatch", fmt.Sprintf("reuseport: %s cannot take a site over", p.Command[0]),

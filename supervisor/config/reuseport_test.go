@@ -2,7 +2,8 @@ package config
 
 import "testing"
 
-// owned is a file whose pool p, from line 6 on, takes site s over; more is put behind the site's apps.
+// owned is a file whose pool p, from line 6 on, takes site s over; more is put behind the site's
+// apps.
 func owned(bindings, apps, pool, more string) string {
 	return "sites:\n  s:\n    bindings: [" + bindings + "]\n    apps: {" + apps + "}\n" +
 		"pools:\n  p: {dispatch: reuseport, " + pool + "}\n" + more

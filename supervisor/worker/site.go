@@ -20,7 +20,8 @@ import (
 // Site is what a worker that accepts for itself does for its supervisor: a server of one site. Its
 // methods but Drain are called from one goroutine, in the order in which the supervisor spoke.
 type Site interface {
-	// Configure makes the site be as c says, wholly or not at all. The first call is before all others.
+	// Configure makes the site be as c says, wholly or not at all. The first call is before all
+	// others.
 	Configure(c SiteConfig) error
 	// Join accepts from fd, a listening socket for address, until Part. It takes fd.
 	Join(id uint64, address string, fd int) error
@@ -29,7 +30,8 @@ type Site interface {
 	// Alive calls pong once the loops have come round, with the number of requests in flight.
 	Alive(pong func(inFlight int))
 	ReopenLogs()
-	// Drain accepts what waits at the sockets, closes them, and returns when all that has begun is done.
+	// Drain accepts what waits at the sockets, closes them, and returns when all that has begun is
+	// done.
 	Drain(ctx context.Context)
 }
 
@@ -43,9 +45,9 @@ type SiteConfig struct {
 // Accepts reports whether this worker is one that accepts for itself: for [ServeSite].
 func Accepts() bool { return os.Getenv("WEIR_DISPATCH") == string(config.DispatchReuseport) }
 
-// ServeSite serves s on the sockets that the supervisor gives it, until it is told to leave, ctx ends, or
-// SIGTERM or SIGINT comes; then it finishes what has begun and returns nil. The supervisor bounds that
-// (stop_timeout).
+// ServeSite serves s on the sockets that the supervisor gives it, until it is told to leave, ctx
+// ends, or SIGTERM or SIGINT comes; then it finishes what has begun and returns nil. The supervisor
+// bounds that (stop_timeout).
 func ServeSite(ctx context.Context, s Site) error {
 	stop, cancel := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer cancel()
@@ -109,8 +111,8 @@ func attachSite(s Site) (*siteControl, error) {
 	return c, nil
 }
 
-// obey does what the supervisor says until it is told to leave: nil. With another end of the channel
-// nobody would bring sockets any more, or take them back.
+// obey does what the supervisor says until it is told to leave: nil. With another end of the
+// channel nobody would bring sockets any more, or take them back.
 func (c *siteControl) obey() error {
 	for {
 		m, fds, err := c.conn.Recv()
@@ -201,8 +203,8 @@ func (c *siteControl) socket(m *supervisor.Message, fds []int) error {
 		return nil
 	case len(fds) == 1:
 		if err := c.site.Join(b.ID, b.Address, fds[0]); err != nil {
-			// The supervisor has the socket open. It finds another for it when this worker ends, which one
-			// that cannot accept is to do.
+			// The supervisor has the socket open. It finds another for it when this worker ends,
+			// which one that cannot accept is to do.
 			return fmt.Errorf("join: %w", err)
 		}
 		return nil
