@@ -124,12 +124,34 @@ func (g *group) live() (out []*member) {
 // Whoever is to accept from a socket is given it before another one loses it.
 func (g *group) settle() {
 	g.unserved = false
+	g.revive()
 	live := g.live()
 	homeless := g.house(live)
 	for i := range g.sockets {
 		g.serve(&g.sockets[i], g.wanted(i, live, homeless))
 	}
 	g.balance()
+}
+
+// revive has a socket listen again that a worker has shut down for all of its holders. As the kernel
+// does, the last one is put in its place; it is then the last.
+func (g *group) revive() {
+	for n := len(g.sockets); n > 0; n-- {
+		i := n - 1
+		s := g.sockets[i]
+		on, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+		if err != nil || on != 0 {
+			continue
+		}
+		g.all.log.Warn("a worker has shut down a listening socket; it is opened again", "pool", g.pool)
+		if err := unix.Listen(s.fd, max(g.listener.spec.Backlog, 1)); err != nil {
+			g.all.log.Error("a listening socket is lost", "pool", g.pool, "error", err)
+		}
+		last := len(g.sockets) - 1
+		g.sockets[i] = g.sockets[last]
+		g.sockets[last] = s
+		g.balanced = nil
+	}
 }
 
 // house gives every member in live a socket of its own, and returns those for whom there is none.

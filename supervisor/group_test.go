@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"weir/supervisor/config"
 )
@@ -214,6 +217,94 @@ func TestGroupWithoutProgram(t *testing.T) {
 	x.gs.PoolAvailable("shop", Available)
 	if n := len(x.programs); n != 3 {
 		t.Errorf("%d programs; want 3: two refused, one in force", n)
+	}
+}
+
+// A worker that shuts a socket down takes it from everybody; it is opened again.
+func TestGroupRevives(t *testing.T) {
+	x := gather(t, false)
+	for n := range uint64(3) {
+		x.joins(n + 1)
+		x.gs.WorkerReady(x.ref(n+1), Endpoint{})
+	}
+	if err := unix.Shutdown(x.g.sockets[0].fd, unix.SHUT_RDWR); err != nil {
+		t.Fatal(err)
+	}
+	x.gs.ended(x.ref(1))
+	x.want("the first is the last now", "3* 2* 2", 0, 1)
+	for i := range x.g.sockets {
+		on, err := unix.GetsockoptInt(x.g.sockets[i].fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+		if err != nil || on == 0 {
+			t.Errorf("socket %d does not listen: %v", i, err)
+		}
+	}
+}
+
+// What a worker is told is of its own site.
+func TestSiteConfig(t *testing.T) {
+	secret := config.Env{Set: map[string]string{"TOKEN": "t0k3n"}}
+	c := &config.Config{
+		Pools:    []config.Pool{{Name: "shop"}, {Name: "other", Env: secret}},
+		Sidecars: []config.Sidecar{{Name: "car", Env: secret}},
+		Sites: []config.Site{
+			{Name: "s", Apps: []config.App{{Prefix: "/", Pool: "shop"}}},
+			{Name: "o", Apps: []config.App{{Prefix: "/", Pool: "other"}}},
+		},
+		Listeners: []config.Listener{{Address: ":1", Pool: "shop"}, {Address: ":2"}},
+	}
+	b, err := json.Marshal(siteConfig(c, "shop"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := siteConfig(c, "shop")
+	if strings.Contains(string(b), "t0k3n") || len(got.Sites) != 1 || got.Sites[0].Name != "s" ||
+		len(got.Listeners) != 1 || got.Listeners[0].Address != ":1" {
+		t.Errorf("siteConfig = %s; want site s, its address, and nothing of others", b)
+	}
+	if len(c.Pools) != 2 || len(c.Sites) != 2 {
+		t.Error("siteConfig has changed what it was given")
+	}
+}
+
+// Descriptors that a queue was given are closed, sent or not.
+func TestControlQueueGives(t *testing.T) {
+	x := gather(t, false)
+	x.joins(1)
+	q := x.g.members[1].queue
+	fd := func() int {
+		t.Helper()
+		fds, err := duplicates(x.g.sockets[0].fd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fds[0]
+	}
+	closed := func(fd int) bool {
+		_, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+		return err == unix.EBADF
+	}
+	a := fd()
+	q.give(KindSiteJoin, SiteSocket{1, "a"}, a)
+	_, fds, err := x.peers[1].Recv()
+	if err != nil || len(fds) != 1 {
+		t.Fatalf("received %d descriptors, %v", len(fds), err)
+	}
+	closeFDs(fds)
+	q.close(true)
+	<-q.done
+	b := fd()
+	q.give(KindSiteJoin, SiteSocket{2, "b"}, b)
+	if !closed(a) || !closed(b) {
+		t.Errorf("closed: %v when sent, %v after the end; want true, true", closed(a), closed(b))
+	}
+}
+
+// A library has no address to give away.
+func TestPoolAcceptsNowhere(t *testing.T) {
+	m := newMachine(t, nil)
+	c := PoolConfig{Name: "p", Command: []string{"app"}, Dispatch: config.DispatchReuseport}
+	if _, err := m.ps.Add(c); err == nil || !strings.Contains(err.Error(), "no address for it") {
+		t.Errorf("Add = %v; want a refusal", err)
 	}
 }
 

@@ -19,14 +19,11 @@ func (r *resolver) checkReuseport(key string, p *Pool) {
 	if len(p.Command) > 0 {
 		r.problem(key+".dispatch", fmt.Sprintf("reuseport: %s cannot take a site over", p.Command[0]),
 			"http or mux: only handlers of this program can", "")
-		return
 	}
 	r.checkUnfronted(key, p)
-	site := r.siteOf(p)
-	if site == nil {
-		return // reported, or nothing refers to the pool
+	if site := r.siteOf(p); site != nil { // else nothing refers to the pool
+		r.checkOwned(p, site)
 	}
-	r.checkOwned(p, site)
 }
 
 // checkUnfronted refuses what only a front could do.
