@@ -174,6 +174,35 @@ func TestReuseportHang(t *testing.T) {
 	}
 }
 
+// The loop answers the pings: a handler that holds it for too long is found.
+func TestReuseportStall(t *testing.T) {
+	t.Parallel()
+	dir := shortDir(t)
+	fifo := filepath.Join(dir, "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file := fileOf(t, dir, `
+sites: {s: {bindings: ["127.0.0.1:0"], apps: {/: {handler: sluggish, pool: p}}}}
+pools: {p: {dispatch: reuseport, ping: {every: 100ms, timeout: 200ms}, stop_timeout: 100ms}}
+`)
+	in := launchProgram(t, "testapp", filepath.Join(dir, "rt"), dir,
+		append(os.Environ(), "STALL_FIFO="+fifo), "--config", file)
+	defer in.stop()
+	in.awaitReady()
+	victim := any1(in.settled("p", 1))
+	held := queueUp(in, 1)[0]
+	defer held.Close() //nolint:errcheck // it is never answered
+	if _, ok := in.stderr.await(0, regexp.MustCompile(`from=ready to=stopping reason="hung: no answer`+
+		` to a ping for 200ms`)); !ok {
+		t.Errorf("it is not found:\n%s", &in.stderr)
+	}
+	in.until("another worker", func(s *admin.Status) bool {
+		now := pids(s, "p")
+		return len(now) == 1 && !now[victim]
+	})
+}
+
 // SIGTERM from outside costs nobody an answer.
 func TestReuseportTerm(t *testing.T) {
 	t.Parallel()
@@ -391,7 +420,8 @@ func TestReuseportLog(t *testing.T) {
 	t.Parallel()
 	dir := shortDir(t)
 	path := filepath.Join(dir, "access.log")
-	in, _ := startOwn(t, 2, "", "log: {access: "+path+"}")
+	in, _ := startOwn(t, 2, "", "log: {access: "+path+"}", "trusted_proxies: [127.0.0.1]",
+		`listeners: {"127.0.0.1:0": {proxy_protocol: optional}}`)
 	in.get("/hello?a=1")
 	logged := func(name, what string) {
 		t.Helper()
@@ -401,6 +431,8 @@ func TestReuseportLog(t *testing.T) {
 		})
 	}
 	logged(path, "GET /hello?a=1")
+	in.raw("PROXY TCP4 192.0.2.9 127.0.0.1 1000 80\r\nGET /hello?c=3 HTTP/1.0\r\n\r\n")
+	logged(path, "192.0.2.9 - - ")
 	if err := os.Rename(path, path+".1"); err != nil {
 		t.Fatal(err)
 	}
@@ -411,8 +443,8 @@ func TestReuseportLog(t *testing.T) {
 	})
 	in.get("/hello?b=2")
 	logged(path, "GET /hello?b=2")
-	counted := in.until("both counted", func(s *admin.Status) bool {
-		return s.Counters["responses_2xx"] == 2
+	counted := in.until("all counted", func(s *admin.Status) bool {
+		return s.Counters["responses_2xx"] == 3
 	})
 	if code, _, stderr := in.weir("recycle", "p"); code != 0 {
 		t.Fatalf("weir recycle: %d, %s", code, stderr)
