@@ -133,6 +133,11 @@ func (c *cli) printStatus(s *admin.Status) error {
 	fmt.Fprintf(c.stdout, "weir %s, pid %d, %s, up %s\n", s.Version, s.PID, s.State,
 		seconds(s.Uptime))
 	for _, l := range s.Listeners {
+		if l.Pool != "" {
+			fmt.Fprintf(c.stdout, "workers of pool %s listen on %s (no queue, no view of requests)\n", l.Pool,
+				l.URL)
+			continue
+		}
 		fmt.Fprintf(c.stdout, "listening on %s\n", l.URL)
 	}
 	w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)

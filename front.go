@@ -146,6 +146,11 @@ func tuneRuntime(c *config.Config, loops int) {
 		procs += min(runtime.NumCPU(), 2)
 	}
 	runtime.GOMAXPROCS(procs)
+	tuneMemory(c)
+}
+
+// tuneMemory is for processes whose memory is buffers.
+func tuneMemory(c *config.Config) {
 	debug.SetGCPercent(gcPercent)
 	if limit := c.Limits.Buffers.Bytes(); limit > 0 && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(2*limit + memoryBeside)
@@ -201,7 +206,7 @@ func frontListeners(s *supervisor.Snapshot) []server.Listener {
 		}
 		out = append(out, own)
 	}
-	return out
+	return append(out, siteListeners(s.Config)...) // for sockets that are lent
 }
 
 // StatusWanted implements supervisor.FrontHandler.

@@ -1,6 +1,7 @@
 package weir
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -100,6 +101,7 @@ func (l *wholeLines) Write(b []byte) (int, error) {
 
 // accessLogs is the access log in force and how it was asked for.
 type accessLogs struct {
+	stdout *os.File // nil: os.Stdout
 	now    *server.AccessLog
 	access string
 	format config.LogFormat
@@ -118,7 +120,7 @@ func (a *accessLogs) next(c *config.Config) (*server.AccessLog, error) {
 	case "off", "":
 		return nil, nil
 	case "-":
-		return server.NewAccessLog(os.Stdout, format), nil
+		return server.NewAccessLog(cmp.Or(a.stdout, os.Stdout), format), nil
 	}
 	return server.OpenAccessLog(c.Log.Access, format)
 }

@@ -62,10 +62,7 @@ func workerMain(app *App, args []string) int {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	h, err := app.build(ctx, args[0])
-	if err == nil {
-		err = worker.Serve(ctx, h)
-	}
+	err := serveWorker(ctx, app, args[0])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "weir:", err)
 		if errors.Is(err, errNoHandler) || errors.Is(err, worker.ErrNotWorker) {
@@ -74,6 +71,17 @@ func workerMain(app *App, args []string) int {
 		return exitFailed
 	}
 	return exitOK
+}
+
+func serveWorker(ctx context.Context, app *App, name string) error {
+	if worker.Accepts() {
+		return siteMain(ctx, app, name)
+	}
+	h, err := app.build(ctx, name)
+	if err != nil {
+		return err
+	}
+	return worker.Serve(ctx, h)
 }
 
 // cli is one run of the command line.

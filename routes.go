@@ -25,8 +25,10 @@ type routeSet struct {
 	handlers map[string]pipeline.Handler
 	statics  map[string]pipeline.Handler
 
-	mu    sync.Mutex
-	pools map[string]*dispatch.Pool
+	mu      sync.Mutex
+	pools   map[string]*dispatch.Pool
+	accepts map[string]bool                    // pools whose workers accept for themselves
+	told    map[string]supervisor.Availability // of pools, by the supervisor
 }
 
 // routing is a set of sites ready to be applied, and the pools it needs.
@@ -34,6 +36,8 @@ type routing struct {
 	sites []server.Site
 	pools map[string]*dispatch.Pool
 	apply []func()
+
+	accepts map[string]bool
 }
 
 func newRouteSet(
@@ -42,14 +46,16 @@ func newRouteSet(
 	return &routeSet{
 		app: app, loops: loops, events: ev, secret: secret, handlers: map[string]pipeline.Handler{},
 		statics: map[string]pipeline.Handler{}, pools: map[string]*dispatch.Pool{},
+		told: map[string]supervisor.Availability{},
 	}
 }
 
 // next builds the routes of c and changes nothing that serves.
 func (r *routeSet) next(c *config.Config, fronts int) (*routing, error) {
-	n := &routing{pools: map[string]*dispatch.Pool{}}
+	n := &routing{pools: map[string]*dispatch.Pool{}, accepts: map[string]bool{}}
 	for i := range c.Pools {
 		p := &c.Pools[i]
+		n.accepts[p.Name] = p.Dispatch == config.DispatchReuseport
 		o := poolOptions(c, p, fronts)
 		o.Secret = r.secret
 		if old := r.pool(p.Name); old != nil {
@@ -131,7 +137,37 @@ func (r *routeSet) settle(n *routing) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.pools = n.pools
+	r.pools, r.accepts = n.pools, n.accepts
+	for name := range r.told {
+		if n.pools[name] == nil {
+			delete(r.told, name)
+		}
+	}
+	for name, p := range n.pools {
+		if a := r.available(name); p.Available() != a {
+			p.SetAvailable(a)
+		}
+	}
+}
+
+// tell notes what the supervisor says of a pool.
+func (r *routeSet) tell(pool string, a supervisor.Availability) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p := r.pools[pool]; p != nil { // else a reload has removed it
+		r.told[pool] = a
+		p.SetAvailable(r.available(pool))
+	}
+}
+
+// available is what becomes of requests for a pool. One whose workers accept for themselves has none for
+// us: what comes here by a socket that was lent is refused, also when it comes late. The caller holds mu.
+func (r *routeSet) available(name string) dispatch.Availability {
+	a := availabilities[r.told[name]]
+	if r.accepts[name] && a == dispatch.Available {
+		a = dispatch.Stopped
+	}
+	return a
 }
 
 func (r *routeSet) pool(name string) *dispatch.Pool {
@@ -150,11 +186,19 @@ func (r *routeSet) all() []*dispatch.Pool {
 	return out
 }
 
+// Lend implements supervisor.FrontHandler.
+func (f *front) Lend(id uint64, address string, fd int) {
+	if err := f.server.Join(id, address, fd, true); err != nil {
+		f.log.Error("a pool without workers does not answer", "address", address, "error", err)
+	}
+}
+
+// Reclaim implements supervisor.FrontHandler.
+func (f *front) Reclaim(id uint64) { f.server.Part(id) }
+
 // PoolAvailable implements supervisor.FrontHandler.
 func (f *front) PoolAvailable(pool string, a supervisor.Availability) {
-	if p := f.routes.pool(pool); p != nil {
-		p.SetAvailable(availabilities[a])
-	}
+	f.routes.tell(pool, a)
 }
 
 // WorkerReady implements supervisor.FrontHandler.

@@ -16,6 +16,8 @@ const (
 	kindDrainW    = "drain-wkr" // workerBody; answered by kindDrained
 	kindFail      = "fail-wkr"  // eventBody; answered by kindHung
 	kindGone      = "gone"      // workerBody
+	kindLend      = "lend"      // SiteSocket; descriptor: a listening socket of a pool that has no worker
+	kindReclaim   = "reclaim"   // SiteSocket: accept what waits there, and close it
 	kindSync      = "sync"      // syncBody; answered by kindSynced when all before it is in force
 	kindStatusAsk = "status?"   // answered by kindStatus
 	kindLogLevel  = "log-level" // textBody

@@ -24,6 +24,14 @@ type controlQueue struct {
 type queued struct {
 	m   Message
 	fds []int
+	own bool // fds are to be closed
+}
+
+// drop closes what is the queue's.
+func (it *queued) drop() {
+	if it.own {
+		closeFDs(it.fds)
+	}
 }
 
 func newControlQueue(c *ControlConn) *controlQueue {
@@ -34,19 +42,30 @@ func newControlQueue(c *ControlConn) *controlQueue {
 
 // put queues kind with the JSON form of body. The descriptors must stay open until it is sent or the
 // queue is done. After the end of the queue it does nothing.
-func (q *controlQueue) put(kind string, body any, fds ...int) {
+func (q *controlQueue) put(kind string, body any, fds ...int) { q.add(kind, body, queued{fds: fds}) }
+
+// give is put with descriptors that are the queue's from here on.
+func (q *controlQueue) give(kind string, body any, fds ...int) {
+	q.add(kind, body, queued{fds: fds, own: true})
+}
+
+func (q *controlQueue) add(kind string, body any, it queued) {
 	m, err := NewMessage(kind, body)
+	it.m = m
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
 	case q.closed || q.err != nil:
+		it.drop()
 		return
 	case err != nil:
 		q.err = err
+		it.drop()
 	case len(q.items) >= frontQueueMax:
 		q.err = fmt.Errorf("supervisor: control: %d messages wait for the peer", len(q.items))
+		it.drop()
 	default:
-		q.items = append(q.items, queued{m, fds})
+		q.items = append(q.items, it)
 	}
 	q.kick()
 }
@@ -56,10 +75,18 @@ func (q *controlQueue) close(flush bool) {
 	q.mu.Lock()
 	q.closed = true
 	if !flush {
-		q.items = nil
+		q.dropAll()
 	}
 	q.mu.Unlock()
 	q.kick()
+}
+
+// dropAll forgets what is queued. The caller holds mu.
+func (q *controlQueue) dropAll() {
+	for i := range q.items {
+		q.items[i].drop()
+	}
+	q.items = nil
 }
 
 func (q *controlQueue) kick() {
@@ -85,6 +112,7 @@ func (q *controlQueue) run() {
 			if err == nil {
 				err = q.conn.Send(&it.m, it.fds)
 			}
+			it.drop()
 			if err != nil {
 				q.fail(err)
 			}
@@ -97,6 +125,7 @@ func (q *controlQueue) next() (it queued, more, end bool) {
 	defer q.mu.Unlock()
 	switch {
 	case q.err != nil:
+		q.dropAll()
 		_ = q.conn.Close() // wakes the reader, which ends the session; q.err says why
 		return queued{}, false, true
 	case len(q.items) > 0:

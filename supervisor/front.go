@@ -175,6 +175,9 @@ func (f *front) attach(conn *ControlConn, p *os.Process) bool {
 	for w, e := range s.workers {
 		f.queue.put(kindReady, workerBody{w, f.share(e)})
 	}
+	if f.slot == 0 {
+		s.lendAll()
+	}
 	return true
 }
 

@@ -158,6 +158,9 @@ func (f *fakeFront) WorkerFail(w WorkerRef, reason string) {
 	f.s.Events().WorkerHung(w, reason)
 }
 
+func (f *fakeFront) Lend(_ uint64, _ string, fd int) { closeFDs([]int{fd}) }
+func (f *fakeFront) Reclaim(uint64)                  {}
+
 func (f *fakeFront) WorkerGone(w WorkerRef) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -37,6 +37,13 @@ type FrontHandler interface {
 	WorkerFail(w WorkerRef, reason string)
 	WorkerGone(w WorkerRef)
 
+	// Lend: a pool whose workers accept for themselves takes no requests; until Reclaim they are the
+	// front's to refuse: it accepts from fd, one more socket of an address of its configuration, and
+	// closes each connection behind its answer. The front takes fd.
+	Lend(id uint64, address string, fd int)
+	// Reclaim: accept what waits at the socket, and close it.
+	Reclaim(id uint64)
+
 	// StatusWanted asks for one ReportStatus, from any goroutine, soon.
 	StatusWanted()
 	LogLevel(level config.LogLevel)
@@ -154,6 +161,9 @@ func (s *FrontSession) handle(h FrontHandler, m *Message, fds []int) error {
 	if m.Kind == kindListener {
 		return s.addListener(m, fds)
 	}
+	if m.Kind == kindLend {
+		return s.lend(h, m, fds)
+	}
 	closeFDs(fds) // no other message carries any
 	switch m.Kind {
 	case kindConfigure:
@@ -168,6 +178,8 @@ func (s *FrontSession) handle(h FrontHandler, m *Message, fds []int) error {
 		return decoded(m, func(b *eventBody) { h.WorkerFail(b.Worker, b.Text) })
 	case kindGone:
 		return decoded(m, func(b *workerBody) { h.WorkerGone(b.Worker) })
+	case kindReclaim:
+		return decoded(m, func(b *SiteSocket) { h.Reclaim(b.ID) })
 	case kindSync:
 		return decoded(m, func(b *syncBody) { s.queue.put(kindSynced, b) })
 	case kindStatusAsk:
@@ -195,6 +207,20 @@ func decoded[T any](m *Message, f func(*T)) error {
 		return err
 	}
 	f(b)
+	return nil
+}
+
+func (s *FrontSession) lend(h FrontHandler, m *Message, fds []int) error {
+	var b SiteSocket
+	err := m.Decode(&b)
+	if err == nil && len(fds) != 1 {
+		err = fmt.Errorf("supervisor: front: %w: %d sockets lent", ErrControlProtocol, len(fds))
+	}
+	if err != nil {
+		closeFDs(fds)
+		return err
+	}
+	h.Lend(b.ID, b.Address, fds[0])
 	return nil
 }
 

@@ -54,6 +54,7 @@ type frontSet struct {
 	pools    map[string]Availability
 	workers  map[WorkerRef]Endpoint         // in rotation
 	draining map[WorkerRef]map[int]struct{} // slots of fronts that have yet to answer
+	lent     map[uint64]lentSocket          // to the first front
 	level    config.LogLevel                // set by hand; "" is the configuration's
 	ending   bool                           // nothing is started any more
 	freed    bool                           // the counters are unmapped
@@ -70,7 +71,7 @@ func newFrontSet(o frontOptions) (*frontSet, error) {
 	s := &frontSet{
 		opts: o, log: o.log, pools: map[string]Availability{}, workers: map[WorkerRef]Endpoint{},
 		draining: map[WorkerRef]map[int]struct{}{}, changed: make(chan struct{}),
-		secret: make([]byte, secretBytes),
+		secret: make([]byte, secretBytes), lent: map[uint64]lentSocket{},
 	}
 	_, _ = rand.Read(s.secret) // never fails
 	s.ctx, s.cancel = context.WithCancel(context.Background())

@@ -74,6 +74,8 @@ const (
 	pingBodyBytesMax   = 1 << 10                // of an HTTP answer, quoted when it is a wrong one
 	pingHeadBytesMax   = 64 << 10               // of an HTTP answer
 	pingFetchBeyond    = time.Second            // an HTTP ping is given up so long after ping.timeout
+	groupReportEvery   = 200 * time.Millisecond // looks at what workers that accept have counted
+	balanceProgramMax  = 4096                   // instructions; BPF_MAXINSNS
 	pingSendMax        = time.Second            // for a control socket whose buffer is full
 	signalBytesMax     = 4 << 10                // one message of a worker on its control socket
 	hungAnswerMax      = time.Second            // for fronts to say what a hung worker held

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ type Listener struct {
 	fds       []int  // one per loop of all fronts, or a single one that all share
 	inherited bool   // systemd's: never unlinked
 	file      fileID // of a Unix socket's file, so that only ours is unlinked
+	group     *group // whose the sockets are instead, once spec.Pool has one
 }
 
 // Address is the listener's name: the address as configured.
@@ -71,6 +73,9 @@ var errInUse = fmt.Errorf("in use (%w)", unix.EADDRINUSE)
 //
 // The error is a *ListenError.
 func listen(spec config.Listener, want int, in *inheritance) (*Listener, error) {
+	if spec.Pool != "" {
+		want = 1 // its group opens more
+	}
 	if l := in.take(spec, want); l != nil {
 		return l, nil
 	}
@@ -128,6 +133,11 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// frontListeners are those of ls where fronts accept.
+func frontListeners(ls []*Listener) []*Listener {
+	return slices.DeleteFunc(slices.Clone(ls), func(l *Listener) bool { return l.spec.Pool != "" })
+}
+
 // socketsOf is what the front in slot gets.
 func (l *Listener) socketsOf(slot, loops int) []int {
 	if len(l.fds) == 1 {
@@ -136,15 +146,23 @@ func (l *Listener) socketsOf(slot, loops int) []int {
 	return l.fds[slot*loops : (slot+1)*loops]
 }
 
+// sockets are the descriptors, whoever accepts there.
+func (l *Listener) sockets() []int {
+	if l.group != nil {
+		return l.group.descriptors()
+	}
+	return l.fds
+}
+
 // adjust applies what spec changes about an open listener.
 func (l *Listener) adjust(spec config.Listener) error {
 	old := l.spec
-	l.spec = spec
+	l.respec(spec)
 	if l.inherited {
 		return nil // its options are systemd's
 	}
 	if old.Backlog != spec.Backlog {
-		for _, fd := range l.fds {
+		for _, fd := range l.sockets() {
 			if err := setBacklog(fd, spec.Backlog); err != nil {
 				return &ListenError{Address: spec.Address, Err: err}
 			}
@@ -155,6 +173,15 @@ func (l *Listener) adjust(spec config.Listener) error {
 		return setSocketFile(spec, path)
 	}
 	return nil
+}
+
+// respec changes what was asked for; a group may be about to open one more socket.
+func (l *Listener) respec(spec config.Listener) {
+	if l.group != nil {
+		l.group.all.mu.Lock()
+		defer l.group.all.mu.Unlock()
+	}
+	l.spec = spec
 }
 
 // close closes the sockets and removes a Unix socket's file if it is still ours.

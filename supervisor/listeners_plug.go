@@ -17,7 +17,7 @@ func (l *Listener) plug(log *slog.Logger) {
 	if l.inherited {
 		return
 	}
-	for _, fd := range l.fds {
+	for _, fd := range l.sockets() {
 		if err := netpoll.Plug(fd); err != nil {
 			log.Debug("listener", "address", l.Address(), "err", err) // then as before: a small window
 			return
@@ -27,7 +27,7 @@ func (l *Listener) plug(log *slog.Logger) {
 
 // unplug takes back plug of a listener that is to go on after all.
 func (l *Listener) unplug(log *slog.Logger) {
-	for _, fd := range l.fds {
+	for _, fd := range l.sockets() {
 		if err := netpoll.Unplug(fd); err != nil {
 			log.Error("listener", "address", l.Address(), "err", err)
 		}

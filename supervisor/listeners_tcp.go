@@ -78,11 +78,27 @@ func shareWith(address string, ls []*Listener) (any bool) {
 // listenBeside opens spec although another listener of ours, marked by shareWith, has its port. A
 // stranger's listener is still refused unless it is the same user's and shares as well.
 func listenBeside(spec config.Listener, want int) (*Listener, error) {
+	if spec.Pool != "" {
+		want = 1 // its group opens more
+	}
 	l, err := listenTCP(spec, want, true)
 	if err != nil {
 		return nil, &ListenError{Address: spec.Address, Err: err, Hint: listenHint(spec.Address, err)}
 	}
 	return l, nil
+}
+
+// another opens one more socket at the address of l, whose others are marked as sharing it.
+func (l *Listener) another() (int, error) {
+	network, host, err := tcpNetwork(l.spec.Address)
+	if err != nil {
+		return -1, err
+	}
+	fd, err := tcpSocket(network, l.actual, l.spec.Backlog, true)
+	if noIPv6(err) && host == "" {
+		fd, err = tcpSocket("tcp4", l.actual, l.spec.Backlog, true)
+	}
+	return fd, err
 }
 
 // tcpNetwork is "tcp" for :8080, which is dual-stack, and the host's own family otherwise.

@@ -41,7 +41,8 @@ type WorkerPong struct {
 // control is a worker's control socket.
 type control struct {
 	conn   *ControlConn
-	theirs int // until fork; else -1
+	queue  *controlQueue // of a worker that accepts; else nil
+	theirs int           // until fork; else -1
 	done   chan struct{}
 }
 
@@ -57,9 +58,12 @@ func (p *process) openControl() (control, error) {
 		return control{theirs: -1}, err
 	}
 	c := control{conn: conn, theirs: theirs, done: make(chan struct{})}
+	if p.accepts() {
+		c.queue = newControlQueue(conn)
+	}
 	go func() {
 		defer close(c.done)
-		p.readControl(conn)
+		p.readControl(c)
 	}()
 	return c, nil
 }
@@ -77,15 +81,18 @@ func (c *control) close() {
 		return
 	}
 	c.closeTheirs()
+	if c.queue != nil {
+		c.queue.close(false)
+	}
 	_ = c.conn.Close() // nothing is under way that matters
 	<-c.done
 }
 
 // readControl takes what the worker says. A worker that breaks the protocol is not listened to any
 // more, and then its pings remain without an answer.
-func (p *process) readControl(c *ControlConn) {
+func (p *process) readControl(c control) {
 	for {
-		m, fds, err := c.Recv()
+		m, fds, err := c.conn.Recv()
 		if err != nil {
 			return
 		}
@@ -94,12 +101,22 @@ func (p *process) readControl(c *ControlConn) {
 		switch m.Kind {
 		case KindWorkerHello:
 			e.sign = signHello
+			if c.queue != nil {
+				p.env.opts.groups.greeted(p.ref, c.queue)
+			}
 		case KindWorkerPong:
 			var b WorkerPong
 			if m.Decode(&b) != nil {
 				return
 			}
 			e.sign, e.count = signPong, b.InFlight
+		case KindSiteConfigured:
+			var b SiteConfigured
+			if c.queue == nil || m.Decode(&b) != nil {
+				return
+			}
+			p.env.opts.groups.answered(p.ref, &b)
+			continue
 		default:
 			continue // of a later version
 		}
@@ -111,6 +128,10 @@ func (p *process) readControl(c *ControlConn) {
 func (e *osEnv) ping(w WorkerRef, n uint64) {
 	p := e.proc(w)
 	if p == nil || p.control.conn == nil {
+		return
+	}
+	if q := p.control.queue; q != nil {
+		q.put(KindWorkerPing, WorkerPing{N: n}) // behind what is to be done before
 		return
 	}
 	m, err := NewMessage(KindWorkerPing, WorkerPing{N: n})

@@ -28,6 +28,8 @@ type PoolsOptions struct {
 	// workers are adopted (PR_SET_CHILD_SUBREAPER) and reaped.
 	Process bool
 
+	groups *groups // of pools whose workers accept; nil: there can be none
+
 	// OnExit is called on the main loop when a pool with "then: exit" failed. It must not block.
 	OnExit func(pool string, err error)
 }
@@ -91,6 +93,10 @@ func newPools(o PoolsOptions) *Pools {
 func (ps *Pools) Add(c PoolConfig) (*Pool, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
+	}
+	if c.Dispatch == config.DispatchReuseport && ps.opts.groups == nil {
+		return nil, fmt.Errorf("supervisor: pool %s: dispatch: reuseport: there is no address for it "+
+			"to own", c.Name)
 	}
 	var p *Pool
 	err := ErrClosed

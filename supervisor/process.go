@@ -66,8 +66,14 @@ func (p *process) run() {
 	exit := p.collect(c)
 	probing.Wait() // it must not tell of a ready worker afterwards
 	p.release()
+	if p.accepts() {
+		p.env.opts.groups.ended(p.ref)
+	}
 	p.env.post(event{worker: p.ref, kind: evExited, exit: exit})
 }
+
+// accepts reports a worker that accepts connections itself.
+func (p *process) accepts() bool { return p.conf.Dispatch == config.DispatchReuseport }
 
 // explain names the command where the cause alone does not.
 func (p *process) explain(err error) error {
@@ -124,7 +130,7 @@ func (p *process) prepare() (err error) {
 	p.dir = socketDir{path: workerDir(p.env.opts.RuntimeDir, p.ref), worker: p.user,
 		front: p.env.front}
 	p.contract = contract{ref: p.ref, socket: p.dir.socket(), notify: p.dir.notify(),
-		listen: p.conf.Socket == config.SocketInherit, mux: p.conf.Dispatch == config.DispatchMux,
+		listen: p.conf.Socket == config.SocketInherit, dispatch: p.conf.Dispatch,
 		slots: p.conf.Concurrency}
 	if !p.dir.shared() && p.user.gid == p.env.front.gid {
 		p.env.warnOnce(p.ref.Pool, "the workers' group is the front's: they can connect to the sockets "+

@@ -22,7 +22,7 @@ import (
 func (p *process) probe() {
 	said, interval := p.readySaid, probeIntervalMin
 	asks := p.conf.Ready.Probe.Kind == config.KindHTTP
-	if p.conf.Ready.Probe.Kind == config.KindNotify {
+	if p.conf.Ready.Probe.Kind == config.KindNotify || p.accepts() {
 		select {
 		case <-said:
 			said = nil
@@ -36,6 +36,11 @@ func (p *process) probe() {
 			text = "READY=1"
 		}
 		p.env.post(event{worker: p.ref, kind: evReady, text: text})
+		return
+	}
+	if p.accepts() { // what it accepts from it is given when it is in rotation
+		p.env.post(event{worker: p.ref, kind: evReady, text: "READY=1",
+			endpoint: Endpoint{Network: string(config.DispatchReuseport)}})
 		return
 	}
 	timer := time.NewTimer(interval)
@@ -84,7 +89,7 @@ func (p *process) find(said bool) (Endpoint, error) {
 		if said || p.conf.Ready.Probe.Kind == config.KindHTTP { // which sees more
 			return at, nil
 		}
-		return at, p.accepts()
+		return at, p.takesInherited()
 	}
 	err := p.dir.admit(at.Address)
 	if err == nil {
@@ -143,10 +148,10 @@ func (p *process) connectUnix(path string) error {
 	}
 }
 
-// accepts finds out whether the worker takes connections from an inherited socket, which anybody can
+// takesInherited finds out whether the worker takes connections from an inherited socket, which anybody can
 // connect to before it does. A connection whose client said that it sends nothing is closed by a
 // server that has accepted it. A worker that lives inheritReadyAfter counts as ready in any case.
-func (p *process) accepts() error {
+func (p *process) takesInherited() error {
 	c, err := net.DialTimeout("unix", p.contract.socket, probeDialTimeout)
 	if err != nil {
 		return err
@@ -199,7 +204,7 @@ func (p *process) describe() string {
 	if pid == 0 {
 		return "its process was not started within ready.timeout"
 	}
-	if p.conf.Sidecar.Is {
+	if p.conf.Sidecar.Is || p.accepts() {
 		return "it did not say READY=1"
 	}
 	var b strings.Builder

@@ -58,6 +58,7 @@ type Supervisor struct {
 	once    [2]sync.Once  // of drain and now
 
 	fronts *frontSet
+	groups *groups
 	pools  *Pools
 	store  *fdStore // nil without systemd's
 	admin  *admin.Server
@@ -168,6 +169,7 @@ func (s *Supervisor) open() error {
 	if err != nil {
 		return err
 	}
+	s.groups = newGroups(s.fronts, s.opts.Counters, s.opts.Stdout, s.log)
 	ls, err := listenAll(s.untilDrain(), c.Listeners, c.Fronts*loops, in)
 	if err != nil {
 		return err
@@ -176,16 +178,21 @@ func (s *Supervisor) open() error {
 	in.closeUnused(s.log)
 	s.store = newFDStore(os.Getenv, s.log)
 	for _, l := range ls {
-		s.store.add(l)
+		if l.spec.Pool == "" {
+			s.store.add(l)
+			continue
+		}
+		s.groups.add(l.spec.Pool, l, c) // its sockets are not of use to another instance
 	}
 	pools, err := NewPools(PoolsOptions{
-		Link: s.fronts, Logger: s.log, RuntimeDir: s.dir.path, Output: s.opts.Stderr, User: c.User,
+		Link: s.groups, groups: s.groups, Logger: s.log, RuntimeDir: s.dir.path, Output: s.opts.Stderr, User: c.User,
 		FrontUser: c.User, Starts: int(c.Limits.Starts), Process: s.adopt, OnExit: s.poolExit,
 	})
 	if err != nil {
 		return err
 	}
 	s.pools = pools
+	s.groups.events = pools
 	serve, err := s.openAdmin(&c.Admin)
 	if err == nil {
 		serve()
@@ -273,6 +280,7 @@ func (s *Supervisor) Stopped() <-chan struct{} { return s.stopped }
 func (s *Supervisor) ReopenLogs() {
 	if s.isState(stateRunning) {
 		s.fronts.reopenLogs()
+		s.groups.reopenLogs()
 	}
 }
 

@@ -78,7 +78,9 @@ func (s *Supervisor) reload(ctx context.Context) error {
 	s.log.Info("reloaded", "sites", countOf(changes.Sites), "listeners", countOf(changes.Listeners),
 		"sidecars", countOf(changes.Sidecars), "pools", countOf(changes.Pools))
 	s.pools.SetStarts(int(next.Limits.Starts))
-	return errors.Join(s.pools.Apply(ctx, pools), s.fronts.sync(ctx))
+	err = errors.Join(s.pools.Apply(ctx, pools), s.fronts.sync(ctx), s.groups.synced(ctx))
+	s.groups.prune(next)
+	return err
 }
 
 func countOf(t config.ThingChanges) int { return len(t.Added) + len(t.Removed) + len(t.Changed) }
@@ -103,7 +105,10 @@ func (s *Supervisor) swap(ctx context.Context, loaded *config.Loaded) error {
 		}
 	}
 	for _, l := range old {
-		if _, ok := next.Listener(l.Address()); ok {
+		if spec, ok := next.Listener(l.Address()); ok {
+			if spec.Pool != l.spec.Pool {
+				return errOwner(l, spec)
+			}
 			kept = append(kept, l)
 		} else {
 			removed = append(removed, l)
@@ -123,15 +128,16 @@ func (s *Supervisor) swap(ctx context.Context, loaded *config.Loaded) error {
 	s.mu.Lock()
 	s.loaded, s.listeners = loaded, ls
 	s.mu.Unlock()
+	s.groups.apply(ls, next)
 	// The fronts have accepted what waited. One that began meanwhile may still be sent the old sockets.
 	settled, cancel := context.WithTimeout(ctx, frontConfigureMax)
 	defer cancel()
 	_ = s.fronts.ready(settled) // one that does not come up is no reason to keep them
-	for _, l := range removed {
+	for _, l := range frontListeners(removed) {
 		s.store.remove(l)
 		l.close()
 	}
-	for _, l := range fresh {
+	for _, l := range frontListeners(fresh) {
 		s.store.add(l)
 	}
 	for _, l := range kept {
@@ -141,6 +147,19 @@ func (s *Supervisor) swap(ctx context.Context, loaded *config.Loaded) error {
 		}
 	}
 	return nil
+}
+
+// errOwner says that an address cannot pass from fronts to a pool's workers, or back, or to another pool
+// under a running instance: sockets of both would be of one group in the kernel.
+func errOwner(l *Listener, next *config.Listener) error {
+	who := func(pool string) string {
+		if pool == "" {
+			return "the front"
+		}
+		return "the workers of pool " + pool
+	}
+	return fmt.Errorf("supervisor: %s: accepted on by %s now, by %s then: that needs a restart, or another "+
+		"address", l.Address(), who(l.spec.Pool), who(next.Pool))
 }
 
 // configureFronts changes the fronts. TCP listeners that go are plugged first, as one that comes may
@@ -159,7 +178,7 @@ func (s *Supervisor) configureFronts(ctx context.Context, next *config.Config,
 		_ = s.fronts.ready(bounded) // nobody is kept waiting for a front that starts
 		plugAll(ctx, plugged, s.log)
 	}
-	err := s.fronts.configure(ctx, next, ls)
+	err := s.fronts.configure(ctx, next, frontListeners(ls))
 	if err != nil {
 		for _, l := range plugged {
 			l.unplug(s.log)

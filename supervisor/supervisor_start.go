@@ -104,7 +104,7 @@ func (s *Supervisor) poolConfigs(c *config.Config) ([]PoolConfig, error) {
 // up starts fronts and pools side by side and returns when the instance is ready.
 func (s *Supervisor) up() error {
 	c := &s.loaded.Config
-	s.fronts.start(s.pools, c, s.listeners)
+	s.fronts.start(s.pools, c, frontListeners(s.listeners))
 	ctx, cancel := context.WithCancelCause(s.untilDrain())
 	defer cancel(nil)
 	var starting sync.WaitGroup

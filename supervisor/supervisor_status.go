@@ -20,7 +20,8 @@ func (s *Supervisor) Status(ctx context.Context) admin.Status {
 	}
 	for _, l := range s.listeners {
 		st.Listeners = append(st.Listeners, admin.Listener{
-			Address: l.Address(), URL: l.URL(), Sockets: len(l.fds), Inherited: l.inherited,
+			Address: l.Address(), URL: l.URL(), Sockets: len(l.sockets()), Inherited: l.inherited,
+			Pool: l.spec.Pool,
 		})
 	}
 	s.mu.Unlock()
@@ -34,7 +35,7 @@ func (s *Supervisor) Status(ctx context.Context) admin.Status {
 		})
 	}
 	for _, name := range s.opts.Counters {
-		st.Counters[name] = s.fronts.counter(name)
+		st.Counters[name] = s.fronts.counter(name) + s.groups.counter(name)
 	}
 	if s.pools != nil {
 		for _, c := range s.pools.Sidecars() {

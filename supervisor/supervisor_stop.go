@@ -73,11 +73,14 @@ func drainBound(d config.Duration) time.Duration {
 	return d.Std()
 }
 
+// closeListeners closes those of the fronts; the others are needed until their workers have gone.
 func (s *Supervisor) closeListeners() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range s.listeners {
-		l.close()
+		if l.spec.Pool == "" {
+			l.close()
+		}
 	}
 	s.listeners = nil
 }
@@ -96,6 +99,9 @@ func (s *Supervisor) close() {
 	if s.fronts != nil {
 		s.fronts.cancel()
 		s.fronts.free()
+	}
+	if s.groups != nil {
+		s.groups.close()
 	}
 	if s.dir != nil {
 		s.dir.release()

@@ -50,6 +50,12 @@ var poolRows = []keyRow{
 		set:  edit{pools: "s: {dispatch: http}"}, before: "frames", after: "HTTP", probe: spoken("s"),
 	},
 	{
+		key: "pools.*.dispatch", before: never,
+		set: edit{pools: "t: {dispatch: reuseport}",
+			sites: `t: {bindings: ["127.0.0.2:0"], apps: {/: {handler: demo-worker, pool: t}}}`},
+		after: "its worker", probe: acceptsFor("t"),
+	},
+	{
 		key: "pools.*.socket", set: edit{pool: "socket: inherit", command: "testworker, -bind, inherit"},
 		before: "false", after: "1 true", probe: body("/env?name=LISTEN_FDS"),
 	},
@@ -258,6 +264,24 @@ func spoken(pool string) probe {
 			return "HTTP"
 		}
 		return "frames"
+	}
+}
+
+// acceptsFor is who accepts where the pool has an address of its own.
+func acceptsFor(pool string) probe {
+	return func(b *bed) string {
+		workers := b.settled(pool, 1)
+		for _, l := range b.status().Listeners {
+			if l.Pool != pool {
+				continue
+			}
+			pid, err := strconv.Atoi(strings.TrimSpace(b.do("GET", l.URL+"/pid", "").body))
+			if err != nil || !workers[pid] {
+				return fmt.Sprint(pid, err)
+			}
+			return "its worker"
+		}
+		return "nobody"
 	}
 }
 

@@ -43,6 +43,7 @@ type edit struct {
 	pool     string // entries of pool p
 	command  string // of pool p
 	pools    string // one more pool
+	sites    string // one more site
 }
 
 // over is e with what f fills.
@@ -56,6 +57,7 @@ func (e edit) over(f edit) edit {
 	return edit{
 		pick(e.top, f.top), pick(e.bindings, f.bindings), pick(e.site, f.site), pick(e.app, f.app),
 		pick(e.pool, f.pool), pick(e.command, f.command), pick(e.pools, f.pools),
+		pick(e.sites, f.sites),
 	}
 }
 
@@ -75,11 +77,12 @@ sites:
       /text: {respond: {body: text}}
       /demo: {handler: demo}
       %s
+  %s
 pools:
   p: {command: [%s], rapid_fail: {failures: off}%s}
   q: {command: [testworker, -say, q]}
   %s
-`, e.top, e.bindings, e.site, e.app, e.command, e.pool, e.pools)
+`, e.top, e.bindings, e.site, e.app, e.sites, e.command, e.pool, e.pools)
 	return strings.ReplaceAll(text, "DIR", dir)
 }
 

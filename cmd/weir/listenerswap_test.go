@@ -21,6 +21,7 @@ import (
 // knocks is a load of one connection per request.
 type knocks struct {
 	network string
+	path    string
 	wg      sync.WaitGroup
 	stop    chan struct{}
 	served  atomic.Int64
@@ -32,7 +33,16 @@ type knocks struct {
 func knock(address string) *knocks { return knockAt("tcp", address) }
 
 func knockAt(network, address string) *knocks {
-	k := &knocks{network: network, stop: make(chan struct{})}
+	return (&knocks{network: network, path: "/"}).begin(address)
+}
+
+// knockFor is knock for a path.
+func knockFor(address, path string) *knocks {
+	return (&knocks{network: "tcp", path: path}).begin(address)
+}
+
+func (k *knocks) begin(address string) *knocks {
+	k.stop = make(chan struct{})
 	for range loadConns {
 		k.wg.Go(func() {
 			for {
@@ -61,7 +71,7 @@ func (k *knocks) once(address string) error {
 	}
 	defer c.Close() //nolint:errcheck // read to its end
 	_ = c.SetDeadline(time.Now().Add(patience))
-	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(c, "GET "+k.path+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
 		return err
 	}
 	b, err := io.ReadAll(c)
@@ -79,6 +89,15 @@ func (k *knocks) passes(in *instance, n int64) {
 		defer k.mu.Unlock()
 		return k.served.Load() >= want || len(k.wrong) > 0
 	})
+}
+
+// finish ends the load and wants all of its requests to have been answered.
+func (k *knocks) finish(t *testing.T) {
+	t.Helper()
+	k.end()
+	if len(k.wrong) > 0 {
+		t.Errorf("after %d answers: %q; want every connection to be answered", k.served.Load(), k.wrong)
+	}
 }
 
 func (k *knocks) end() {

@@ -81,6 +81,9 @@ func (p *Pool) Update(o Options) {
 	}
 }
 
+// Available is what happens to requests now.
+func (p *Pool) Available() Availability { return Availability(p.avail.Load()) }
+
 // SetAvailable says what happens to requests from now on. Waiters are answered likewise; requests
 // on a worker go on.
 func (p *Pool) SetAvailable(a Availability) {

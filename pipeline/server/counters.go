@@ -13,6 +13,7 @@ const (
 	CounterConnections Counter = iota // accepted
 	CounterOpen                       // open now
 	CounterRequests
+	CounterCompleted // of those, answered or given up
 	Counter1xx
 	Counter2xx
 	Counter3xx
@@ -32,7 +33,7 @@ const CounterCount = int(CounterReasons) + pipeline.Reasons
 // CounterNames are the names of a row's values.
 func CounterNames() []string {
 	names := []string{
-		"connections", "connections_open", "requests", "responses_1xx", "responses_2xx",
+		"connections", "connections_open", "requests", "requests_completed", "responses_1xx", "responses_2xx",
 		"responses_3xx", "responses_4xx", "responses_5xx", "bytes_in", "bytes_out", "panics",
 		"log_dropped", "loop_stalls",
 	}
@@ -48,6 +49,7 @@ func (ls *loopServer) countReason(r pipeline.Reason) { ls.row[int(CounterReasons
 
 // countOutcome adds a finished exchange.
 func (ls *loopServer) countOutcome(x *exchange) {
+	ls.row[CounterCompleted]++
 	if class := x.status / 100; class >= 1 && class <= 5 {
 		ls.row[int(Counter1xx)+class-1]++
 	}

@@ -77,7 +77,7 @@ func (x *exchange) begin(s *session, start, now int64) {
 	x.s, x.start = s, start
 	x.bodyMax = -1
 	x.expecting = x.req.ExpectContinue
-	x.close = !x.req.KeepAlive || s.ls.draining || s.ln.removed
+	x.close = !x.req.KeepAlive || s.ls.draining || s.ln.removed || s.ln.once
 	switch {
 	case x.req.Chunked:
 		x.chunk.Reset()

@@ -17,7 +17,8 @@ type loopServer struct {
 	routes *routes
 
 	listeners []*listener
-	open      int // sessions
+	addresses []Listener // as of the last Apply
+	open      int        // sessions
 	free      *freeExchanges
 	pumps     []*session // bodies to be delivered at the end of the turn
 	row       []uint64
@@ -53,6 +54,8 @@ type listener struct {
 	fresh   bool         // opened by an Apply that is not through: accepts nothing yet
 	own     bool         // the descriptor is a duplicate of ours, not the caller's
 	removed bool         // closed; its connections are to follow
+	id      uint64       // of a socket that Join brought; 0: Apply did
+	once    bool         // its connections carry one request each
 }
 
 // OnAccept implements netpoll.Acceptor. A connection costs two objects: Conn and session.

@@ -96,7 +96,7 @@ const (
 // Listener is one address with its sockets.
 type Listener struct {
 	Address string // as configured; key of Routes
-	FDs     []int  // one per loop (TCP), or one shared by all; the server takes them over
+	FDs     []int  // one per loop (TCP), or one shared by all; the server takes them over. None: see Join
 	Proxy   ProxyProtocol
 }
 

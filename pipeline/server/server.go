@@ -139,7 +139,7 @@ func (ls *loopServer) openAll(listeners []Listener, index int) error {
 
 func (ls *loopServer) apply(o Options, listeners []Listener, r *routes) {
 	ls.configure(o)
-	ls.routes = r
+	ls.routes, ls.addresses = r, listeners
 	for _, l := range append([]*listener(nil), ls.listeners...) {
 		l.table = r.tables[l.address] // also of one that goes: its connections stay
 		now := named(listeners, l.address)
@@ -150,10 +150,7 @@ func (ls *loopServer) apply(o Options, listeners []Listener, r *routes) {
 			continue
 		}
 		l.proxy = now.Proxy
-		l.head = o.Limits.Head
-		if l.table != nil {
-			l.head = l.table.head
-		}
+		l.limitHead()
 		if l.fresh {
 			l.fresh = false
 			l.ln.Resume()
@@ -173,7 +170,7 @@ func named(listeners []Listener, address string) *Listener {
 // listen opens l's socket on this loop unless the loop has it already.
 func (ls *loopServer) listen(l *Listener, index int) error {
 	for _, old := range ls.listeners {
-		if old.address == l.Address {
+		if old.address == l.Address && old.id == 0 {
 			return nil
 		}
 	}

@@ -41,7 +41,7 @@ type Status struct {
 	Fronts     []Front           `json:"fronts"`
 	Sidecars   []Sidecar         `json:"sidecars"`
 	Pools      []Pool            `json:"pools"`
-	Counters   map[string]uint64 `json:"counters"` // sums over all loops of all fronts
+	Counters   map[string]uint64 `json:"counters"` // sums over all loops of fronts and of workers that accept
 }
 
 // Listener is one address that the instance listens on.
@@ -50,6 +50,7 @@ type Listener struct {
 	URL       string `json:"url"`     // with the real port
 	Sockets   int    `json:"sockets"`
 	Inherited bool   `json:"inherited,omitempty"` // from systemd
+	Pool      string `json:"pool,omitempty"`      // whose workers accept here themselves
 }
 
 // Front is one front process.

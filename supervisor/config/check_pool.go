@@ -13,6 +13,9 @@ import (
 func (r *resolver) checkPool(p *Pool) {
 	key := poolKey(p.Name)
 	r.checkDispatch(key, p)
+	if p.Dispatch == DispatchReuseport {
+		r.checkReuseport(key, p)
+	}
 	if _, failed := r.failedBelow(key + ".command"); !failed {
 		r.checkHosted(key, p)
 	}

@@ -138,6 +138,10 @@ func (l *loader) refuse() {
 			g.values[len(g.values)-1] == string(DispatchMux):
 			l.add(g.origin, "", fmt.Sprintf("%q: %s is not known to speak it", DispatchMux, l.s.Command[0]),
 				"http; for a program of package worker name it in a file, as pools.*.dispatch", "")
+		case g.flag.Name == "dispatch" && len(l.s.Command) > 0 &&
+			g.values[len(g.values)-1] == string(DispatchReuseport):
+			l.add(g.origin, "", fmt.Sprintf("%q: %s cannot take a site over", DispatchReuseport,
+				l.s.Command[0]), "http: only handlers of this program can", "")
 		}
 		return len(l.errs) > before
 	}

@@ -76,7 +76,7 @@ func TestFileErrors(t *testing.T) {
 		{"enum", pool("start: alway"), `conf/weir.yaml:4:12: pools.p.start: "alway" is not known, ` +
 			`expected one of always, on-demand, manual, did you mean "always"?`},
 		{"value of a later issue", pool("dispatch: handoff"),
-			`pools.p.dispatch: "handoff" is not known, expected http or mux`},
+			`pools.p.dispatch: "handoff" is not known, expected one of http, mux, reuseport`},
 		{"bounds the wrong way round", pool("workers: {min: 3, max: 2}"),
 			"conf/weir.yaml:4:14: pools.p.workers: min: 3 is above max: 2, expected min at most max"},
 		{"spare above max", pool("workers: {min: 1, max: 2, spare: 3}"),
@@ -293,7 +293,7 @@ func TestCommandLineErrors(t *testing.T) {
 		{"hosting a text", m.flags("hosting", "out-of-process", "respond", "x"),
 			"--hosting: --respond is answered in-process"},
 		{"dispatch", command(m.flags("dispatch", "handoff"), "python3"),
-			`--dispatch: "handoff" is not known, expected http`},
+			`--dispatch: "handoff" is not known, expected one of http, mux`},
 		{"command not found", command(m.flags(), "pyton3"),
 			`-- pyton3: command "pyton3" not found in PATH`},
 		{"no file", m.flags("config", "nowhere.yaml"),

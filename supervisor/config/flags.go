@@ -61,7 +61,7 @@ var flagTable = []Flag{
 		"pools.default.concurrency", GroupPool, false},
 	{"hosting", "MODE", "where a Go application runs: in-process or out-of-process",
 		"", GroupPool, false},
-	{"dispatch", "MODE", "how requests reach workers: http, mux",
+	{"dispatch", "MODE", "how requests reach workers: http, mux, reuseport",
 		"pools.default.dispatch", GroupPool, false},
 	{"queue-length", "N", "requests that may wait for a worker",
 		"pools.default.queue.length", GroupPool, false},

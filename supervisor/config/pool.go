@@ -59,6 +59,9 @@ type Dispatch string
 const (
 	DispatchHTTP Dispatch = "http" // HTTP/1.1 keep-alive over the worker's socket
 	DispatchMux  Dispatch = "mux"  // frames of protocol/frame: Go workers
+
+	// DispatchReuseport: the workers accept from sockets of their own; no front is in between.
+	DispatchReuseport Dispatch = "reuseport"
 )
 
 // Socket is how a worker gets its socket.

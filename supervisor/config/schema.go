@@ -49,6 +49,9 @@ type Listener struct {
 	Mode          Mode          `json:"mode"`  // Unix sockets only, else 0
 	Owner         string        `json:"owner"` // Unix sockets only; "" = unchanged
 	Group         string        `json:"group"` // Unix sockets only; "" = unchanged
+
+	// Pool is the pool whose workers accept here themselves (DispatchReuseport); "": the fronts do.
+	Pool string `json:"pool,omitempty" config:"derived"`
 }
 
 // ProxyProtocol says whether connections begin with a PROXY header (v1 or v2). It is taken from

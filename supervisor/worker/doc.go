@@ -28,4 +28,11 @@
 // after ping.timeout. It proves nothing about handlers: those that wait for each other for ever leave
 // the process fit to answer, and are found by their requests (hang.after). With ping.watchdog the same
 // is said by WATCHDOG=1, unasked.
+//
+// # Workers that accept
+//
+// In a pool with dispatch: reuseport no front is before the workers: the same control socket brings
+// their configuration, and one by one the listening sockets that they accept from ([ServeSite]; the
+// messages are those of package supervisor's site.go). There pings are answered once the event loop
+// has come round, so that a handler which holds the loop is found, too.
 package worker

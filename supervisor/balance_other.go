@@ -1,0 +1,11 @@
+//go:build !linux
+
+package supervisor
+
+import "errors"
+
+// attachBalance: SO_REUSEPORT shares out connections on some of these systems, by their own choice.
+func attachBalance(int, []int) error { return errors.ErrUnsupported }
+
+// canBalance: the members of a group share one socket here.
+func canBalance() error { return errors.ErrUnsupported }
