@@ -161,6 +161,11 @@ func hasBlocking(c *config.Config) bool {
 			}
 		}
 	}
+	for i := range c.Pools {
+		if c.Pools[i].Sendfile.Root != "" {
+			return true
+		}
+	}
 	return false
 }
 

@@ -23,7 +23,7 @@ type routeSet struct {
 	events   dispatch.Events
 	secret   []byte // signs sticky cookies
 	handlers map[string]pipeline.Handler
-	statics  map[string]pipeline.Handler
+	statics  map[string]*static.Files
 
 	mu    sync.Mutex
 	pools map[string]*dispatch.Pool
@@ -41,7 +41,7 @@ func newRouteSet(
 ) *routeSet {
 	return &routeSet{
 		app: app, loops: loops, events: ev, secret: secret, handlers: map[string]pipeline.Handler{},
-		statics: map[string]pipeline.Handler{}, pools: map[string]*dispatch.Pool{},
+		statics: map[string]*static.Files{}, pools: map[string]*dispatch.Pool{},
 	}
 }
 
@@ -52,6 +52,10 @@ func (r *routeSet) next(c *config.Config, fronts int) (*routing, error) {
 		p := &c.Pools[i]
 		o := poolOptions(c, p, fronts)
 		o.Secret = r.secret
+		var err error
+		if o.Files, err = r.sendfile(p.Sendfile); err != nil {
+			return nil, fmt.Errorf("weir: pool %s: sendfile: %w", p.Name, err)
+		}
 		if old := r.pool(p.Name); old != nil {
 			n.pools[p.Name] = old
 			n.apply = append(n.apply, func() { old.Update(o) })
@@ -98,7 +102,11 @@ func (r *routeSet) handler(n *routing, a *config.App) (pipeline.Handler, error) 
 	case config.AppPool:
 		return n.pools[a.Pool].RouteAt(priorities[a.Priority], dispatchTimeouts(a.Timeouts)), nil
 	case config.AppStatic:
-		return r.static(a.Static.Root)
+		files, err := r.static(a.Static.Root)
+		if err != nil {
+			return nil, err
+		}
+		return files.Handle, nil
 	case config.AppRespond:
 		return respond(a.Respond)
 	}
@@ -112,16 +120,28 @@ func (r *routeSet) handler(n *routing, a *config.App) (pipeline.Handler, error) 
 	return h, err
 }
 
-func (r *routeSet) static(root string) (pipeline.Handler, error) {
-	if h := r.statics[root]; h != nil {
-		return h, nil
+func (r *routeSet) static(root string) (*static.Files, error) {
+	if files := r.statics[root]; files != nil {
+		return files, nil
 	}
 	files, err := static.New(static.Options{Root: root})
 	if err != nil {
 		return nil, err
 	}
-	r.statics[root] = files.Handle
-	return r.statics[root], nil
+	r.statics[root] = files
+	return files, nil
+}
+
+// sendfile is what workers of a pool may have sent; nil for none.
+func (r *routeSet) sendfile(s config.Sendfile) (*dispatch.Files, error) {
+	if s.Root == "" {
+		return nil, nil
+	}
+	files, err := r.static(s.Root)
+	if err != nil {
+		return nil, err
+	}
+	return &dispatch.Files{Root: s.Root, Prefix: s.Prefix, Send: files.Send}, nil
 }
 
 // settle makes n the routes in force.

@@ -135,7 +135,7 @@ func (b *bed) path(name string) string { return filepath.Join(b.conf, name) }
 // TestKeyEffects has a row for every key: set it, see the change on a real instance.
 func TestKeyEffects(t *testing.T) {
 	rows := slices.Concat(siteRows, appRows, sidecarRows, poolRows, balanceRows, startRows, scaleRows,
-		recycleRows, isolationRows, frontRows)
+		recycleRows, isolationRows, frontRows, bodyRows)
 	covered := map[string]bool{}
 	for _, r := range rows {
 		covered[r.key] = true

@@ -52,6 +52,8 @@ type Options struct {
 	ReplayMax   int     // of one request; 0 = 2, < 0 = none; at most 10
 	Circuit     Circuit
 
+	Files *Files // that workers may name in place of a body; nil: none
+
 	HideServer     bool // the worker's Server field is not passed on
 	TrustedProxies []netip.Prefix
 	DistrustTrace  bool // clients' traceparent and tracestate are dropped

@@ -80,6 +80,7 @@ func (r *resolver) resolvePool(p *Pool) {
 	key := poolKey(p.Name)
 	p.Workers.resolve(r.s.CPUs)
 	r.resolvePath(key+".dir", &p.Dir)
+	r.resolvePath(key+".sendfile.root", &p.Sendfile.Root)
 	for i := range p.Recycle.Files {
 		r.resolvePath(key+".recycle.files", &p.Recycle.Files[i])
 	}
