@@ -22,6 +22,7 @@ type routeSet struct {
 	loops    []*netpoll.Loop
 	events   dispatch.Events
 	secret   []byte // signs sticky cookies
+	spool    *dispatch.Spool
 	handlers map[string]pipeline.Handler
 	statics  map[string]*static.Files
 
@@ -37,10 +38,10 @@ type routing struct {
 }
 
 func newRouteSet(
-	app *App, loops []*netpoll.Loop, ev dispatch.Events, secret []byte,
+	app *App, loops []*netpoll.Loop, ev dispatch.Events, secret []byte, spool *dispatch.Spool,
 ) *routeSet {
 	return &routeSet{
-		app: app, loops: loops, events: ev, secret: secret, handlers: map[string]pipeline.Handler{},
+		app: app, loops: loops, events: ev, secret: secret, spool: spool, handlers: map[string]pipeline.Handler{},
 		statics: map[string]*static.Files{}, pools: map[string]*dispatch.Pool{},
 	}
 }
@@ -51,7 +52,7 @@ func (r *routeSet) next(c *config.Config, fronts int) (*routing, error) {
 	for i := range c.Pools {
 		p := &c.Pools[i]
 		o := poolOptions(c, p, fronts)
-		o.Secret = r.secret
+		o.Secret, o.Spool = r.secret, r.spool
 		var err error
 		if o.Files, err = r.sendfile(p.Sendfile); err != nil {
 			return nil, fmt.Errorf("weir: pool %s: sendfile: %w", p.Name, err)
@@ -100,7 +101,7 @@ func appName(a *config.App) string {
 func (r *routeSet) handler(n *routing, a *config.App) (pipeline.Handler, error) {
 	switch a.Kind() {
 	case config.AppPool:
-		return n.pools[a.Pool].RouteAt(priorities[a.Priority], dispatchTimeouts(a.Timeouts)), nil
+		return n.pools[a.Pool].RouteAt(priorities[a.Priority], routeOptions(a)), nil
 	case config.AppStatic:
 		files, err := r.static(a.Static.Root)
 		if err != nil {

@@ -315,7 +315,7 @@ func (j *job) endStream(u *upstream) {
 		j.fail(502, reasonProtocol, "")
 		return
 	}
-	u.over = j.bodyDone // else the worker may still wait for the rest of the body
+	u.over = j.bodyDone && j.fileSent() // else the worker may still wait for the rest of the body
 	c, x := j.c, j.x
 	j.partStream(u)
 	end(c, x)

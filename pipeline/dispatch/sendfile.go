@@ -166,7 +166,7 @@ func (j *job) sendNamedByLines(
 	}
 	j.observe()
 	x, send := j.x, j.set.Files.Send
-	u.over = end && j.bodyDone
+	u.over = end && j.bodyDone && j.fileSent()
 	j.partStream(u)
 	pass(x, send, path)
 	return nil
