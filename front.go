@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"weir/netpoll"
+	"weir/pipeline/dispatch"
 	"weir/pipeline/server"
 	"weir/supervisor"
 	"weir/supervisor/config"
@@ -26,6 +27,7 @@ type front struct {
 	loops    []*netpoll.Loop
 	server   *server.Server
 	routes   *routeSet
+	spool    *dispatch.Spool
 	logs     accessLogs
 	log      *ownLog
 	stderr   *supervisor.QueuedLog
@@ -107,7 +109,9 @@ func (f *front) start(s *supervisor.Snapshot) error {
 		f.loops = append(f.loops, l)
 	}
 	f.server = server.New(f.loops, f.serverOptions(s))
-	f.routes = newRouteSet(f.app, f.loops, workerEvents{f.session.Events(), f.log.Logger}, s.Secret)
+	f.spool = dispatch.NewSpool(f.spoolOptions(s))
+	f.routes = newRouteSet(
+		f.app, f.loops, workerEvents{f.session.Events(), f.log.Logger}, s.Secret, f.spool)
 	for _, l := range f.loops {
 		f.running.Go(l.Run)
 	}
@@ -120,6 +124,7 @@ func (f *front) bound(s *supervisor.Snapshot) {
 	c := s.Config
 	tuneRuntime(c, s.Loops)
 	f.conns.SetMax(connsMax(c, s))
+	f.spool.Update(f.spoolOptions(s))
 	if err := f.blocking.resize(c.Limits.Blocking); err != nil {
 		f.log.Error("limits.blocking is as before", "error", err)
 	}
@@ -129,6 +134,12 @@ func (f *front) bound(s *supervisor.Snapshot) {
 			l.FinishRate = rateOf(c.MinRate.Rate)
 		})
 	}
+}
+
+func (f *front) spoolOptions(s *supervisor.Snapshot) dispatch.SpoolOptions {
+	o := spoolOptions(s.Config, s.Fronts)
+	o.Failed = func(err error) { f.log.Error("spool: a request body was not kept", "error", err) }
+	return o
 }
 
 func (f *front) serverOptions(s *supervisor.Snapshot) server.Options {
@@ -164,6 +175,14 @@ func hasBlocking(c *config.Config) bool {
 			case config.AppStatic, config.AppHandler:
 				return true
 			}
+			if s.Apps[i].Buffer == config.BufferRequest {
+				return true
+			}
+		}
+	}
+	for i := range c.Pools {
+		if c.Pools[i].Sendfile.Root != "" {
+			return true
 		}
 	}
 	return false
@@ -216,8 +235,12 @@ func (f *front) StatusWanted() {
 			Connections int    `json:"connections"`
 			Loops       int    `json:"loops"`
 			LogLost     uint64 `json:"log_lost"` // lines of our own log that nobody took
+			Spool       any    `json:"spool"`
 			Pools       []any  `json:"pools"`
-		}{Connections: f.server.Connections(), Loops: len(f.loops), LogLost: f.stderr.Lost()}
+		}{
+			Connections: f.server.Connections(), Loops: len(f.loops), LogLost: f.stderr.Lost(),
+			Spool: f.spool.Snapshot(),
+		}
 		for _, p := range f.routes.all() {
 			report.Pools = append(report.Pools, p.Snapshot())
 		}

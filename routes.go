@@ -22,8 +22,9 @@ type routeSet struct {
 	loops    []*netpoll.Loop
 	events   dispatch.Events
 	secret   []byte // signs sticky cookies
+	spool    *dispatch.Spool
 	handlers map[string]pipeline.Handler
-	statics  map[string]pipeline.Handler
+	statics  map[string]*static.Files
 
 	mu      sync.Mutex
 	pools   map[string]*dispatch.Pool
@@ -41,12 +42,12 @@ type routing struct {
 }
 
 func newRouteSet(
-	app *App, loops []*netpoll.Loop, ev dispatch.Events, secret []byte,
+	app *App, loops []*netpoll.Loop, ev dispatch.Events, secret []byte, spool *dispatch.Spool,
 ) *routeSet {
 	return &routeSet{
-		app: app, loops: loops, events: ev, secret: secret, handlers: map[string]pipeline.Handler{},
-		statics: map[string]pipeline.Handler{}, pools: map[string]*dispatch.Pool{},
-		told: map[string]supervisor.Availability{},
+		app: app, loops: loops, events: ev, secret: secret, spool: spool,
+		handlers: map[string]pipeline.Handler{}, statics: map[string]*static.Files{},
+		pools: map[string]*dispatch.Pool{}, told: map[string]supervisor.Availability{},
 	}
 }
 
@@ -57,7 +58,11 @@ func (r *routeSet) next(c *config.Config, fronts int) (*routing, error) {
 		p := &c.Pools[i]
 		n.accepts[p.Name] = p.Dispatch == config.DispatchReuseport
 		o := poolOptions(c, p, fronts)
-		o.Secret = r.secret
+		o.Secret, o.Spool = r.secret, r.spool
+		var err error
+		if o.Files, err = r.sendfile(p.Sendfile); err != nil {
+			return nil, fmt.Errorf("weir: pool %s: sendfile: %w", p.Name, err)
+		}
 		if old := r.pool(p.Name); old != nil {
 			n.pools[p.Name] = old
 			n.apply = append(n.apply, func() { old.Update(o) })
@@ -102,9 +107,13 @@ func appName(a *config.App) string {
 func (r *routeSet) handler(n *routing, a *config.App) (pipeline.Handler, error) {
 	switch a.Kind() {
 	case config.AppPool:
-		return n.pools[a.Pool].RouteAt(priorities[a.Priority], dispatchTimeouts(a.Timeouts)), nil
+		return n.pools[a.Pool].RouteAt(priorities[a.Priority], routeOptions(a)), nil
 	case config.AppStatic:
-		return r.static(a.Static.Root)
+		files, err := r.static(a.Static.Root)
+		if err != nil {
+			return nil, err
+		}
+		return files.Handle, nil
 	case config.AppRespond:
 		return respond(a.Respond)
 	}
@@ -118,16 +127,28 @@ func (r *routeSet) handler(n *routing, a *config.App) (pipeline.Handler, error) 
 	return h, err
 }
 
-func (r *routeSet) static(root string) (pipeline.Handler, error) {
-	if h := r.statics[root]; h != nil {
-		return h, nil
+func (r *routeSet) static(root string) (*static.Files, error) {
+	if files := r.statics[root]; files != nil {
+		return files, nil
 	}
 	files, err := static.New(static.Options{Root: root})
 	if err != nil {
 		return nil, err
 	}
-	r.statics[root] = files.Handle
-	return r.statics[root], nil
+	r.statics[root] = files
+	return files, nil
+}
+
+// sendfile is what workers of a pool may have sent; nil for none.
+func (r *routeSet) sendfile(s config.Sendfile) (*dispatch.Files, error) {
+	if s.Root == "" {
+		return nil, nil
+	}
+	files, err := r.static(s.Root)
+	if err != nil {
+		return nil, err
+	}
+	return &dispatch.Files{Root: s.Root, Prefix: s.Prefix, Send: files.Send}, nil
 }
 
 // settle makes n the routes in force.

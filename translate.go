@@ -180,6 +180,22 @@ var priorities = map[config.Priority]dispatch.Priority{
 	config.PriorityLow:    dispatch.Low,
 }
 
+func routeOptions(a *config.App) dispatch.RouteOptions {
+	o := dispatch.RouteOptions{Timeouts: dispatchTimeouts(a.Timeouts), Buffer: dispatch.BufferOff}
+	if a.Buffer == config.BufferRequest {
+		o.Buffer = dispatch.BufferRequest
+	}
+	return o
+}
+
+// spoolOptions are those of a front's spool. fronts is how many share the disk.
+func spoolOptions(c *config.Config, fronts int) dispatch.SpoolOptions {
+	return dispatch.SpoolOptions{
+		Dir: c.Spool.Dir, Memory: c.Spool.Memory.Bytes(),
+		Disk: c.Spool.Disk.Bytes() / int64(max(1, fronts)),
+	}
+}
+
 func dispatchTimeouts(t config.UpstreamTimeouts) dispatch.Timeouts {
 	return dispatch.Timeouts{
 		Connect:   durationOr(t.Connect, dispatch.Off),

@@ -16,7 +16,8 @@ const postsClosed = math.MinInt64 / 2
 //
 // The queue has no bound of its own, because who posts cannot do without the post: a place, a buffer
 // or an exchange would be lost. So each caller bounds what it has under way:
-//   - Cap has one post per listener, a cold file one per connection, a dispatch shard one;
+//   - Cap has one post per listener, a cold file one per connection, a dispatch shard one,
+//     a request body that is written to a file one;
 //   - an exchange has one for its Blocking handler's output, one for its body, and numbers of
 //     pipeline's limits.go for what the application posts (asyncPostsMax, runPostsMax);
 //   - configuration and drain wait for each of theirs;

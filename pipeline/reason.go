@@ -46,6 +46,8 @@ const (
 	WorkerTotalTimeout   // timeouts.total
 	WorkerHung
 	BlockingFull
+	SpoolFull   // no room for a request body that is kept until it is whole
+	SpoolFailed // its file could not be written
 	HandlerPanic
 	HandlerError // a stream, a filter or a file failed in the middle of a response
 	ClientDropped
@@ -71,7 +73,7 @@ var reasonNames = [reasonCount]string{
 	WorkerProtocol: "WorkerProtocol", WorkerConnectTimeout: "Timer_WorkerConnect",
 	WorkerTimeout: "Timer_Worker", WorkerIdleTimeout: "Timer_WorkerIdle",
 	WorkerTotalTimeout: "Timer_WorkerTotal", WorkerHung: "WorkerHung",
-	BlockingFull: "BlockingFull", HandlerPanic: "HandlerPanic",
+	BlockingFull: "BlockingFull", SpoolFull: "SpoolFull", SpoolFailed: "SpoolFailed", HandlerPanic: "HandlerPanic",
 	HandlerError: "HandlerError", ClientDropped: "Client_Dropped",
 	Draining: "Draining",
 }

@@ -66,6 +66,17 @@ func (c *Context) Hold(src Source) {
 	c.x.Hold(src)
 }
 
+// PassTo ends the part of the exchange's Source: h answers in its place, as any handler does. Fields
+// that are set stay. On the loop only, within the exchange's own call, and before StartResponse.
+func (c *Context) PassTo(h Handler) {
+	c.mustOnLoop("PassTo")
+	if c.phase != phaseOpen {
+		return // given up meanwhile
+	}
+	c.src = nil
+	c.enter(h)
+}
+
 func (c *Context) mustOnLoop(what string) {
 	if c.run != nil {
 		panic("pipeline: " + what + " in a Blocking handler")

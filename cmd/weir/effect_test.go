@@ -142,7 +142,7 @@ const beds = 3
 func TestKeyEffects(t *testing.T) {
 	t.Parallel()
 	rows := slices.Concat(siteRows, appRows, sidecarRows, poolRows, balanceRows, startRows, scaleRows,
-		recycleRows, isolationRows, frontRows)
+		recycleRows, isolationRows, frontRows, bodyRows)
 	covered := map[string]bool{}
 	for _, r := range rows {
 		covered[r.key] = true

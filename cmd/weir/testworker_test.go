@@ -199,6 +199,10 @@ func workerMux(text string) *http.ServeMux {
 	})
 	m.HandleFunc("/sleep", sleepFor)
 	m.HandleFunc("/sleep/", sleepFor)
+	m.HandleFunc("/named", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Accel-Redirect", r.FormValue("path"))
+		fmt.Fprintln(w, "the worker's own")
+	})
 	m.HandleFunc("/sick", func(http.ResponseWriter, *http.Request) { sick.Store(true) })
 	bulkHandlers(m)
 	m.HandleFunc("/trailers", echoTrailers)

@@ -77,6 +77,10 @@ func (j *job) onHead(u *upstream, b []byte) (n int, ok bool) {
 	if kind == http1.BodyChunked {
 		j.left = -1
 	}
+	if path, named := j.namedBy(r); named {
+		j.sendNamed(u, r, b[size:], path)
+		return 0, false
+	}
 	if !j.takeHead(r) {
 		return 0, false
 	}
@@ -155,8 +159,14 @@ func (j *job) passesOn(status int) bool {
 	return status != 100
 }
 
-// isOurs says whether a response field is one that only the front may send.
-func isOurs(name []byte) bool { return foldIs(name, "x-weir-reason") }
+// isOurs says whether a response field is one that only the front may send, or that is for the front
+// alone: no client learns where a worker's files lie.
+func isOurs(name []byte) bool {
+	if len(name) < len(fieldSendfile) || name[0]|0x20 != 'x' {
+		return false
+	}
+	return foldIs(name, "x-weir-reason") || foldIs(name, fieldAccel) || foldIs(name, fieldSendfile)
+}
 
 // takeHead takes a final head over. false: j is over.
 func (j *job) takeHead(r *http1.Response) bool {
@@ -249,7 +259,7 @@ func (j *job) onBody(u *upstream, b []byte) {
 
 // finish ends a whole response: the connection is free before the client's next request can come.
 func (j *job) finish(u *upstream, clean bool) {
-	s, c, x, l := j.s, j.c, j.x, j.lane
+	c, x := j.c, j.x
 	if j.kind == http1.BodyChunked {
 		t := c.Trailers()
 		for name, value := range j.chunk.Trailers() {
@@ -258,6 +268,14 @@ func (j *job) finish(u *upstream, clean bool) {
 			}
 		}
 	}
+	j.part(u, clean)
+	end(c, x)
+}
+
+// part ends j, whose worker has answered; the connection is free for the next request where it is
+// clean: where nothing else was on it.
+func (j *job) part(u *upstream, clean bool) {
+	s, l := j.s, j.lane
 	l.removeBusy(j)
 	j.lane, j.up, u.job = nil, nil, nil
 	reuse := j.reuse && clean && j.bodyDone && !j.expecting && !u.conn.Pending() && !u.conn.EOF()
@@ -272,7 +290,6 @@ func (j *job) finish(u *upstream, clean bool) {
 	if s.pool.waiters.Load() > 0 {
 		s.serve()
 	}
-	end(c, x)
 }
 
 // end completes the response.

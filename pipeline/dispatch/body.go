@@ -29,6 +29,10 @@ func (j *job) OnBody(c *pipeline.Context, b []byte) {
 	if j.c != c || j.stopped {
 		return
 	}
+	if j.stage == stageSpool {
+		j.onSpool(b)
+		return
+	}
 	u := j.up
 	if u == nil || j.stage != stageSent && j.stage != stageRelay {
 		j.body = append(j.body, b...) // between two workers: the exchange is paused, this was under way
@@ -65,6 +69,8 @@ func (j *job) OnBodyEnd(c *pipeline.Context, err error) {
 	case j.c != c:
 	case err != nil:
 		j.drop() // the exchange answers by itself
+	case j.stage == stageSpool:
+		j.onSpoolEnd()
 	default:
 		j.bodyDone = true
 		if j.up != nil && j.stage >= stageSent && !j.stopped {
@@ -85,9 +91,9 @@ func (j *job) writeBody(u *upstream, b []byte) {
 	}
 	c := u.conn
 	switch {
-	case !j.c.Request().Chunked && len(b) < throughMin:
+	case !j.chunks() && len(b) < throughMin:
 		c.Write(b)
-	case !j.c.Request().Chunked:
+	case !j.chunks():
 		c.WriteThrough(b)
 	case len(b) < throughMin:
 		c.Commit(http1.AppendChunk(c.Reserve(len(b)+chunkRoom), b))
@@ -109,7 +115,7 @@ func (j *job) writeEnd(u *upstream) {
 		j.writeBodyEnd(u)
 		return
 	}
-	if !j.c.Request().Chunked {
+	if !j.chunks() {
 		return
 	}
 	t := j.c.RequestTrailers()
@@ -138,10 +144,15 @@ func (j *job) pauseBody() {
 
 // resumeBody goes on reading the client; bytes may come before it returns.
 func (j *job) resumeBody() {
-	if j.paused && !j.stopped {
-		j.paused = false
-		j.c.ResumeBody()
+	if !j.paused || j.stopped {
+		return
 	}
+	j.paused = false
+	if j.inFile() && j.bodyDone {
+		j.sendFrames(j.up)
+		return
+	}
+	j.c.ResumeBody()
 }
 
 // stopBody wants no more of the body: the worker has answered without.

@@ -40,7 +40,7 @@ func chaos(t *testing.T, o Options) {
 	f := startWith(t, 3, o, func(p *Pool) pipeline.Handler {
 		var n atomic.Uint32
 		classes := [priorities]pipeline.Handler{
-			p.RouteAt(High, Timeouts{}), p.Handler(), p.RouteAt(Low, Timeouts{}),
+			p.RouteAt(High, RouteOptions{}), p.Handler(), p.RouteAt(Low, RouteOptions{}),
 		}
 		return func(c *pipeline.Context) { classes[n.Add(1)%uint32(priorities)](c) }
 	})

@@ -86,7 +86,7 @@ func (j *job) armIdle() {
 // allSent says whether the whole request has gone to the worker, and notes when it was first seen
 // so. A small request without body counts from the turn in which it was written.
 func (j *job) allSent(now int64) bool {
-	if j.sentAll == 0 && j.bodyDone && (j.up.conn.Queued() < throughMin || !j.up.conn.Pending()) {
+	if j.sentAll == 0 && j.bodyDone && j.fileSent() && (j.up.conn.Queued() < throughMin || !j.up.conn.Pending()) {
 		j.sentAll = now
 		j.heldFrom = now
 	}

@@ -12,9 +12,10 @@
 //	balance.go   of which worker; sticky.go by a cookie
 //	circuit.go   workers that fail; limiter.go how many requests all of them can do with
 //	job.go       one request: queued, connecting, sent, answered; replay.go when it went wrong
+//	spool.go     bodies kept until they are whole; spooled.go one of them; spoolsend.go its way on
 //	upstream.go  one connection to a worker
 //	head.go      the request as the worker gets it; forwarded.go who it is from
-//	answer.go    the response as the client gets it
+//	answer.go    the response as the client gets it; sendfile.go a file in its place
 //	audit.go     slots counted over once a second
 //	clock.go     every time-out of a request
 //

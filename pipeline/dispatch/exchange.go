@@ -14,6 +14,8 @@ type exchange interface {
 	// FromWorker says that the response is a worker's own: its Server field, or none, is what the
 	// client gets.
 	FromWorker()
+	// Call runs f at once, as a function that was posted, with the recover for user code around it.
+	Call(f func(*pipeline.Context))
 }
 
 // exchangeOf is the exchange behind c. Any other kind of exchange cannot be dispatched: a bug in

@@ -115,10 +115,10 @@ func (j *job) appendFields(dst []byte, trusted bool) []byte {
 func (j *job) appendFraming(dst []byte) []byte {
 	r := j.c.Request()
 	switch {
-	case r.Chunked:
+	case j.chunks():
 		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
-	case r.ContentLength >= 0:
-		dst = http1.AppendContentLength(dst, r.ContentLength)
+	case j.bodyLength() >= 0:
+		dst = http1.AppendContentLength(dst, j.bodyLength())
 	case r.Verb == http1.VerbPost || r.Verb == http1.VerbPut || r.Verb == http1.VerbPatch:
 		dst = append(dst, "Content-Length: 0\r\n"...) // RFC 9110 section 8.6
 	}

@@ -24,6 +24,7 @@ type stage uint8
 
 const (
 	stageFree    stage = iota // on the free list; leaves by begin
+	stageSpool                // the body is kept until it is whole; leaves by unspool
 	stageQueued               // waits for a slot; leaves by launch, time-out, cancellation
 	stageParked               // waits beside the queue before it is tried again; leaves by reenter
 	stageBacklog              // has a slot, the worker's backlog is full; tries again on a timer
@@ -70,9 +71,10 @@ type request struct {
 	keep      bool // job.body has all that came
 	receiving bool // ReceiveBody was called
 	bodyDone  bool
-	paused    bool // PauseBody was called
-	stopped   bool // the worker wants no more of it
-	expecting bool // the worker's 100 is awaited
+	paused    bool     // PauseBody was called
+	stopped   bool     // the worker wants no more of it
+	expecting bool     // the worker's 100 is awaited
+	spooled   *spooled // the whole body, or what has come of it; nil: it is sent as it comes
 
 	// response
 	kind     http1.Body
@@ -108,6 +110,9 @@ func (j *job) begin(c *pipeline.Context, x exchange, set *settings, t *Timeouts)
 
 // reset forgets the request but keeps its memory.
 func (j *job) reset() {
+	if j.spooled != nil {
+		j.spooled.release()
+	}
 	if j.kind == http1.BodyChunked {
 		j.chunk.Reset()
 	}
@@ -247,6 +252,8 @@ func (j *job) send(u *upstream) {
 		return
 	}
 	switch {
+	case j.inFile():
+		j.sendFile(u)
 	case j.bodyDone && len(j.body) == 0 && !j.c.Request().Chunked:
 	case j.receiving:
 		j.resend(u)

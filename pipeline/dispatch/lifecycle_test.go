@@ -235,7 +235,7 @@ func TestHangBehindShortTimeouts(t *testing.T) {
 
 func TestRouteTimeouts(t *testing.T) {
 	f := startWith(t, 1, Options{}, func(p *Pool) pipeline.Handler {
-		return p.Route(Timeouts{FirstByte: 30 * time.Millisecond})
+		return p.Route(RouteOptions{Timeouts: Timeouts{FirstByte: 30 * time.Millisecond}})
 	})
 	g := newGate()
 	f.add(1, startWorker(t, g.serve), 4)

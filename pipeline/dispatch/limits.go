@@ -33,6 +33,10 @@ const (
 	replayBurstMax = 1000                  // replays that may be saved up
 	heldBodyMax    = 16 << 10              // bytes of request body kept for a replay; plus one piece as it came
 
+	spoolPiece     = 64 << 10 // bytes that are written to a spool's file at once; twice that a body has in memory
+	spoolHeldMax   = 64 << 20 // bytes that all bodies of a spool have in memory; beyond it they go to files
+	spoolTellEvery = 10 * time.Second
+
 	interimsMax = 256 // informational responses to one request
 
 	smallBodyMax = 16 << 10             // a response no longer than this is forwarded when whole,

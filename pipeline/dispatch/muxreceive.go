@@ -195,6 +195,12 @@ func (j *job) onStreamHead(u *upstream, h *frame.ResponseHead, text []byte, line
 	} else {
 		j.kind, j.left = http1.BodyUntilClose, length // here: until END
 	}
+	if path, named, err := j.namedByLines(text, *lines); named || err != nil {
+		if err == nil {
+			err = j.sendNamedByLines(u, h.Status, text, lines, end, path)
+		}
+		return err
+	}
 	err := j.c.SetStatus(h.Status)
 	if err == nil {
 		err = j.addLines(j.c.Fields(), text, lines, j.set.HideServer)
@@ -320,9 +326,16 @@ func (j *job) endStream(u *upstream) {
 		j.fail(502, reasonProtocol, "")
 		return
 	}
-	s, c, x, l := j.s, j.c, j.x, j.lane
+	u.over = j.bodyDone && j.fileSent() // else the worker may still wait for the rest of the body
+	c, x := j.c, j.x
+	j.partStream(u)
+	end(c, x)
+}
+
+// partStream ends j, whose worker has answered.
+func (j *job) partStream(u *upstream) {
+	s, l := j.s, j.lane
 	l.removeBusy(j)
-	u.over = j.bodyDone // else the worker may still wait for the rest of the body
 	j.lane, j.up, u.job = nil, nil, nil
 	s.release(j)
 	l.w.completed()
@@ -330,5 +343,4 @@ func (j *job) endStream(u *upstream) {
 	if s.pool.waiters.Load() > 0 {
 		s.serve()
 	}
-	end(c, x)
 }

@@ -1,6 +1,8 @@
 package dispatch
 
 import (
+	"strconv"
+
 	"weir/pipeline"
 	"weir/protocol/frame"
 	"weir/protocol/http1"
@@ -21,7 +23,7 @@ func (j *job) writeRequest(u *upstream) bool {
 	dst := u.conn.Reserve(room)
 	s.lines, s.outlining = s.lines[:0], true
 	b := frame.OpenRequest(dst)
-	h := frame.RequestHead{Length: r.ContentLength, Method: len(r.Method())}
+	h := frame.RequestHead{Length: j.bodyLength(), Method: len(r.Method())}
 	b = append(append(b, r.Method()...), ' ')
 	from := len(b)
 	b = http1.AppendPath(b, r.Path())
@@ -36,6 +38,8 @@ func (j *job) writeRequest(u *upstream) bool {
 	b = j.appendFields(b, trusted)
 	if v := r.Get(http1.ContentLength); v != nil {
 		b = s.line(b, "Content-Length", view(v))
+	} else if n := j.bodyLength(); n >= 0 {
+		b = s.line(b, "Content-Length", strconv.FormatInt(n, 10))
 	}
 	b = j.appendForwarded(b, trusted)
 	b = s.line(b, "X-Request-Id", id)
@@ -60,7 +64,7 @@ const outlineRoom = 12
 
 func (j *job) flags() (f uint16) {
 	r := j.c.Request()
-	if r.Chunked {
+	if j.chunks() {
 		f |= frame.FlagBody
 	}
 	if r.ExpectContinue && !j.receiving {

@@ -52,6 +52,11 @@ type Options struct {
 	ReplayMax   int     // of one request; 0 = 2, < 0 = none; at most 10
 	Circuit     Circuit
 
+	Spool  *Spool // for bodies that are kept until they are whole; nil: none is
+	Buffer bool   // they are, unless a route says otherwise
+
+	Files *Files // that workers may name in place of a body; nil: none
+
 	HideServer     bool // the worker's Server field is not passed on
 	TrustedProxies []netip.Prefix
 	DistrustTrace  bool // clients' traceparent and tracestate are dropped

@@ -14,7 +14,7 @@ func gated(t *testing.T, loops int, o Options) (*front, *gate) {
 	f := startWith(t, loops, o, func(p *Pool) pipeline.Handler {
 		b := pipeline.New()
 		for prefix, class := range map[string]Priority{"/high": High, "/low": Low} {
-			b.Map(prefix, func(b *pipeline.Builder) { b.Run(p.RouteAt(class, Timeouts{})) })
+			b.Map(prefix, func(b *pipeline.Builder) { b.Run(p.RouteAt(class, RouteOptions{})) })
 		}
 		b.Run(p.Handler())
 		h, err := b.Build()

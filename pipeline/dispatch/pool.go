@@ -254,27 +254,44 @@ func (p *Pool) kick() {
 	}
 }
 
-// Handler sends exchanges to the pool with the pool's own time-outs.
-func (p *Pool) Handler() pipeline.Handler { return p.Route(Timeouts{}) }
+// RouteOptions are what a route has of its own. The zero value is the pool's own settings.
+type RouteOptions struct {
+	Timeouts Timeouts // those that are zero are the pool's
+	Buffer   Buffer
+}
 
-// Route is Handler with time-outs of a route; those that are zero are the pool's.
-func (p *Pool) Route(t Timeouts) pipeline.Handler { return p.RouteAt(Normal, t) }
+// Buffer says whether a request gets its slot only when its body is whole.
+type Buffer uint8
+
+// Buffers.
+const (
+	BufferAsPool Buffer = iota
+	BufferOff
+	BufferRequest
+)
+
+// Handler sends exchanges to the pool with the pool's own settings.
+func (p *Pool) Handler() pipeline.Handler { return p.Route(RouteOptions{}) }
+
+// Route is Handler with settings of a route.
+func (p *Pool) Route(o RouteOptions) pipeline.Handler { return p.RouteAt(Normal, o) }
 
 // RouteAt is Route with a place in the queue.
-func (p *Pool) RouteAt(class Priority, t Timeouts) pipeline.Handler {
+func (p *Pool) RouteAt(class Priority, o RouteOptions) pipeline.Handler {
 	if class >= priorities {
 		panic("dispatch: unknown priority")
 	}
-	r := &route{pool: p, own: t, class: class}
+	r := &route{pool: p, own: o.Timeouts, class: class, buffer: o.Buffer}
 	return r.serve
 }
 
 // route is the way from one app to a pool.
 type route struct {
-	pool  *Pool
-	own   Timeouts
-	class Priority
-	last  atomic.Pointer[routeTimeouts]
+	pool   *Pool
+	own    Timeouts
+	class  Priority
+	buffer Buffer
+	last   atomic.Pointer[routeTimeouts]
 }
 
 // routeTimeouts are a route's time-outs resolved against one version of the pool's options.
@@ -312,6 +329,18 @@ func (r *route) serve(c *pipeline.Context) {
 	if set.Balance.Rule >= HashClient {
 		j.makeWish()
 	}
+	if sp := r.spool(set); sp != nil && !j.bodyDone {
+		j.spool(sp)
+		return
+	}
 	c.Hold(j)
 	s.enter(j)
+}
+
+// spool is where bodies are kept until they are whole; nil: they are sent as they come.
+func (r *route) spool(set *settings) *Spool {
+	if r.buffer == BufferRequest || r.buffer == BufferAsPool && set.Buffer {
+		return set.Spool
+	}
+	return nil
 }

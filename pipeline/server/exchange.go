@@ -191,6 +191,9 @@ func (x *exchange) Request() *http1.Request { return &x.req }
 // FromWorker says that the answer is a worker's own: Weir adds no Server field.
 func (x *exchange) FromWorker() { x.worker = true }
 
+// Call runs f at once, under the recover for user code; pipeline/dispatch asks for it.
+func (x *exchange) Call(f func(*pipeline.Context)) { x.call(opPost, f) }
+
 // Generation implements pipeline.Exchange.
 func (x *exchange) Generation() uint64 { return x.tr.Generation() }
 

@@ -14,6 +14,9 @@ import (
 // RFC 9110 section 13.2.2 has the order; an unparsable date is ignored (section 13.1.3).
 func (e *entry) precondition(c *pipeline.Context) int {
 	r := c.Request()
+	if r.Verb != http1.VerbGet && r.Verb != http1.VerbHead {
+		return 0 // they were about what the application has done by now
+	}
 	switch {
 	case r.Has(http1.IfMatch):
 		if !e.listed(c, "If-Match", true) {

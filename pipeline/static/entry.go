@@ -74,7 +74,10 @@ func (e *entry) release() {
 
 // answer answers with the file, or with what preconditions and Range make of it. A large file's
 // entry must have been acquired.
-func (e *entry) answer(c *pipeline.Context) {
+func (e *entry) answer(c *pipeline.Context) { e.answerAs(c, e.contentType, true) }
+
+// answerAs is answer with a type of the caller's choice; without ranged, Range is ignored.
+func (e *entry) answerAs(c *pipeline.Context, contentType string, ranged bool) {
 	f := c.Fields()
 	_ = f.Set("ETag", e.etag) // these are well-formed; a full list loses validators
 	_ = f.Set("Last-Modified", e.lastModified)
@@ -83,26 +86,37 @@ func (e *entry) answer(c *pipeline.Context) {
 			c.Fail(status, pipeline.ReasonNone)
 			return
 		}
-		_ = c.SetStatus(status) // nothing has started
-		_ = c.SetLength(e.size) // that of the 200, RFC 9110 section 8.6
+		_ = f.Del("Content-Type") // RFC 9110 section 15.4.5: no metadata but what updates a cache
+		_ = c.SetStatus(status)   // nothing has started
+		_ = c.SetLength(e.size)   // that of the 200, RFC 9110 section 8.6
 		return
 	}
-	_ = f.Set("Accept-Ranges", "bytes")
 	_ = f.Set("X-Content-Type-Options", "nosniff")
 	status, off, n := http.StatusOK, int64(0), e.size
-	if c.Request().Has(http1.Range) && c.Request().Verb == http1.VerbGet && e.inRange(c) {
+	if ranged {
+		_ = f.Set("Accept-Ranges", "bytes")
+	}
+	if ranged && c.Request().Has(http1.Range) && c.Request().Verb == http1.VerbGet && e.inRange(c) {
 		switch start, length, ok := parseRange(c.Header("Range"), e.size); {
 		case ok && length == 0:
-			_ = f.Set("Content-Range", "bytes */"+strconv.FormatInt(e.size, 10))
-			c.Text(http.StatusRequestedRangeNotSatisfiable, "Range Not Satisfiable\n")
+			e.unsatisfiable(c)
 			return
 		case ok:
 			status, off, n = http.StatusPartialContent, start, length
 			_ = f.Set("Content-Range", contentRange(start, length, e.size))
 		}
 	}
-	_ = f.Set("Content-Type", e.contentType)
+	_ = f.Set("Content-Type", contentType)
 	e.send(c, status, off, n)
+}
+
+// unsatisfiable answers a Range behind the end; what describes the file does not describe the answer.
+func (e *entry) unsatisfiable(c *pipeline.Context) {
+	f := c.Fields()
+	_ = f.Del("Content-Type") // nothing has started
+	_ = f.Del("Content-Disposition")
+	_ = f.Set("Content-Range", "bytes */"+strconv.FormatInt(e.size, 10))
+	c.Text(http.StatusRequestedRangeNotSatisfiable, "Range Not Satisfiable\n")
 }
 
 // send sends [off, off+n) of the file.

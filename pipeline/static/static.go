@@ -130,6 +130,14 @@ func (f *Files) load(c *pipeline.Context) {
 		e.release()
 	case errors.Is(err, errDirectory):
 		redirect(c)
+	default:
+		refuse(c, err)
+	}
+}
+
+// refuse answers for a file that cannot be read.
+func refuse(c *pipeline.Context, err error) {
+	switch {
 	case errors.Is(err, fs.ErrPermission):
 		c.Fail(http.StatusForbidden, pipeline.ReasonNone)
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):

@@ -32,6 +32,7 @@ func (r *resolver) check() {
 		r.checkPool(&c.Pools[i])
 	}
 	r.checkSidecars()
+	r.checkSpool()
 	r.checkBindings()
 	for i := range c.Listeners {
 		r.checkListener(&c.Listeners[i])
@@ -141,6 +142,9 @@ func (r *resolver) checkApp(site string, a *App) {
 	if o := r.origins[key+".priority"]; a.Priority != PriorityNormal && a.Priority != "" {
 		r.add(o, key+".priority", "is a place in a pool's queue, and this app has no pool",
 			"it beside pool", "")
+	}
+	if o, given := r.origins[key+".buffer"]; given {
+		r.add(o, key+".buffer", "is about a worker's slot, and this app has no pool", "it beside pool", "")
 	}
 	for _, t := range []string{"connect", "first_byte", "idle", "total"} {
 		if o, given := r.origins[key+".timeouts."+t]; given {

@@ -30,6 +30,7 @@ func (r *resolver) checkPool(p *Pool) {
 	r.checkScaling(key, p)
 	r.checkLimit(key+".limit", &p.Limit)
 	r.checkDir(key+".dir", p.Dir)
+	r.checkSendfile(key+".sendfile", &p.Sendfile)
 	r.checkEnv(key+".env", &p.Env)
 	r.checkIsolation(key, p)
 	r.checkRecycle(key+".recycle", &p.Recycle)

@@ -27,14 +27,23 @@ func TestFileErrors(t *testing.T) {
 			"expected one document"},
 		{"no mapping", "- 1", "conf/weir.yaml:1:1: is a list, expected a mapping of loops, fronts, " +
 			"runtime_dir, user, trusted_proxies, unmatched, server_header, trust, listeners, sites, " +
-			"sidecars, pools, limits, timeouts, min_rate, log, admin"},
+			"sidecars, pools, limits, timeouts, min_rate, spool, log, admin"},
 		{"unknown key", "limts: {}\n" + minimal, `conf/weir.yaml:1:1: unknown key "limts", expected ` +
 			"one of loops, fronts, runtime_dir, user, trusted_proxies, unmatched, server_header, trust, " +
-			`listeners, sites, sidecars, pools, limits, timeouts, min_rate, log, admin, did you mean "limits"?`},
+			`listeners, sites, sidecars, pools, limits, timeouts, min_rate, spool, log, admin, did you mean "limits"?`},
 		{"unknown nested key", pool("queue: {lenght: 5}"), `conf/weir.yaml:4:13: unknown key "lenght" ` +
 			`in pools.p.queue, expected one of length, timeout, overload, policy, did you mean "length"?`},
 		{"limit with min over max", pool("limit: {adaptive: on, min: 9, max: 8}"),
 			"pools.p.limit.max: is below limit.min"},
+		{"sendfile prefix alone", pool("sendfile: {prefix: /x/}"),
+			"conf/weir.yaml:4:24: pools.p.sendfile.prefix: has no effect without sendfile.root"},
+		{"sendfile prefix without slash", pool("sendfile: {root: ., prefix: x}"),
+			`pools.p.sendfile.prefix: is no path, expected a path such as /protected/, did you mean /x/?`},
+		{"sendfile root that is none", pool("sendfile: {root: none}"), "a directory"},
+		{"buffer without a pool", site("/: {respond: {body: x}, buffer: request}"),
+			"sites.s.apps./.buffer: is about a worker's slot, and this app has no pool, expected it beside pool"},
+		{"spool that is no directory", "spool: {dir: /none}\n" + pool("buffer: request"),
+			"conf/weir.yaml:1:14: spool.dir: /none: no such file or directory, expected a directory"},
 		{"priority without a pool", site("/: {respond: {body: x}, priority: high}"),
 			"sites.s.apps./.priority: is a place in a pool's queue, and this app has no pool"},
 		{"not built yet", pool("affinity: {cookie: x}"),

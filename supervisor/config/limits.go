@@ -37,6 +37,7 @@ const (
 	headBytesMin   = 256
 	headBytesMax   = 1 << 20
 	buffersMin     = 1 << 20
+	spoolMemoryMax = 16 << 20 // of one body
 
 	cpuMax          = 1023 // highest number of a processor, as cpu_set_t holds it
 	cpuPercentMax   = 100 * 1024

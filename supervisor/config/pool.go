@@ -26,6 +26,8 @@ type Pool struct {
 	Recycle     Recycle          `json:"recycle"`
 	RapidFail   RapidFail        `json:"rapid_fail"`
 	Timeouts    UpstreamTimeouts `json:"timeouts"`
+	Sendfile    Sendfile         `json:"sendfile"`
+	Buffer      Buffer           `json:"buffer"`
 	StopTimeout Duration         `json:"stop_timeout"` // SIGTERM to SIGKILL
 	Output      Output           `json:"output"`
 	User        string           `json:"user"` // USER[:GROUP]; "" = Config.User

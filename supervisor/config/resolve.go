@@ -21,6 +21,7 @@ func (r *resolver) resolve() {
 		c.Limits.Starts = Count(max(2, 2*r.s.CPUs))
 	}
 	r.resolvePath("runtime_dir", &c.RuntimeDir)
+	r.resolvePath("spool.dir", &c.Spool.Dir)
 	if c.Log.Access != "off" && c.Log.Access != "-" {
 		r.resolvePath("log.access", &c.Log.Access)
 	}
@@ -80,6 +81,7 @@ func (r *resolver) resolvePool(p *Pool) {
 	key := poolKey(p.Name)
 	p.Workers.resolve(r.s.CPUs)
 	r.resolvePath(key+".dir", &p.Dir)
+	r.resolvePath(key+".sendfile.root", &p.Sendfile.Root)
 	for i := range p.Recycle.Files {
 		r.resolvePath(key+".recycle.files", &p.Recycle.Files[i])
 	}
@@ -112,6 +114,7 @@ func (r *resolver) resolveApp(site string, a *App) {
 	inherit(r, key+".timeouts.first_byte", from+"first_byte", &a.Timeouts.FirstByte, t.FirstByte)
 	inherit(r, key+".timeouts.idle", from+"idle", &a.Timeouts.Idle, t.Idle)
 	inherit(r, key+".timeouts.total", from+"total", &a.Timeouts.Total, t.Total)
+	inherit(r, key+".buffer", poolKey(a.Pool)+".buffer", &a.Buffer, p.Buffer)
 }
 
 // inherit sets *dst to v unless the key was given; from "" is a plain default.

@@ -20,6 +20,7 @@ type Config struct {
 	Limits         Limits         `json:"limits"`
 	Timeouts       Timeouts       `json:"timeouts"`
 	MinRate        MinRate        `json:"min_rate"`
+	Spool          Spool          `json:"spool"`
 	Log            Log            `json:"log"`
 	Admin          Admin          `json:"admin"`
 }

@@ -68,6 +68,7 @@ type App struct {
 	Limits   AppLimits        `json:"limits"`
 	Timeouts UpstreamTimeouts `json:"timeouts"` // pools only: the pool's, unless overridden
 	Priority Priority         `json:"priority"` // pools only: in the pool's queue
+	Buffer   Buffer           `json:"buffer"`   // pools only: the pool's, unless overridden
 }
 
 // Priority is a class of requests in a pool's queue.
