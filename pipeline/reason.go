@@ -44,6 +44,7 @@ const (
 	WorkerTimeout        // timeouts.first_byte
 	WorkerIdleTimeout    // timeouts.idle
 	WorkerTotalTimeout   // timeouts.total
+	TunnelTimeout        // timeouts.tunnel
 	WorkerHung
 	BlockingFull
 	HandlerPanic
@@ -70,7 +71,7 @@ var reasonNames = [reasonCount]string{
 	AbandonedByWorker: "Abandoned_By_Worker", WorkerRefused: "WorkerRefused",
 	WorkerProtocol: "WorkerProtocol", WorkerConnectTimeout: "Timer_WorkerConnect",
 	WorkerTimeout: "Timer_Worker", WorkerIdleTimeout: "Timer_WorkerIdle",
-	WorkerTotalTimeout: "Timer_WorkerTotal", WorkerHung: "WorkerHung",
+	WorkerTotalTimeout: "Timer_WorkerTotal", TunnelTimeout: "Timer_Tunnel", WorkerHung: "WorkerHung",
 	BlockingFull: "BlockingFull", HandlerPanic: "HandlerPanic",
 	HandlerError: "HandlerError", ClientDropped: "Client_Dropped",
 	Draining: "Draining",

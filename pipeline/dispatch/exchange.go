@@ -14,6 +14,8 @@ type exchange interface {
 	// FromWorker says that the response is a worker's own: its Server field, or none, is what the
 	// client gets.
 	FromWorker()
+	// GoAway ends a tunnel gently, for a reason.
+	GoAway(pipeline.Reason)
 }
 
 // exchangeOf is the exchange behind c. Any other kind of exchange cannot be dispatched: a bug in
