@@ -110,6 +110,9 @@ func (c *Conn) Closed() bool { return c.fd < 0 }
 // EOF reports whether the peer's FIN was read or announced.
 func (c *Conn) EOF() bool { return c.flags&(flagEOF|flagHangup) != 0 }
 
+// Ended reports whether the peer's FIN was read: OnEOF has come.
+func (c *Conn) Ended() bool { return c.flags&flagEOF != 0 }
+
 // SetTimer makes OnTimer come at when (ns of loop time) instead of whenever it was set to. Moving it
 // later costs nothing until the old time is reached. No effect on a closed connection.
 func (c *Conn) SetTimer(when int64) {

@@ -18,8 +18,10 @@ var (
 	ErrLength = errors.New("pipeline: body differs from the announced Content-Length")
 	// ErrBodyTooLarge says that a request body is longer than ReadBody's max.
 	ErrBodyTooLarge = errors.New("pipeline: request body too large")
-	// ErrStatus refuses a status that is no final status code: 101 and 200 to 999.
+	// ErrStatus refuses a status that is no final status code: 200 to 999.
 	ErrStatus = errors.New("pipeline: status code out of range")
+	// ErrProtocol refuses a tunnel to a protocol that the client has not offered.
+	ErrProtocol = errors.New("pipeline: protocol that the client does not offer")
 	// ErrField refuses a name that is no token, or a value with CR, LF, NUL or another control
 	// byte.
 	ErrField = errors.New("pipeline: malformed field name or value")

@@ -5,6 +5,7 @@ import "os"
 // Framing lengths for [Exchange.SendHead] that are no byte count.
 const (
 	LengthUnknown = -1 // chunked on HTTP/1.1, delimited by close on HTTP/1.0
+	LengthTunnel  = -2 // of a 101: bytes as they are, both ways; see Context.StartTunnel
 )
 
 // Exchange is the transport's half of a [Context]: one request and its response on one client
@@ -38,6 +39,10 @@ type Exchange interface {
 	// in memory are read by the blocking pool, never by the loop.
 	SendFile(f *os.File, off, n int64)
 
+	// CloseWrite ends this side's half of a tunnel: the client gets FIN behind what is queued, and may
+	// go on sending until SendEnd. What SendBody brings afterwards is dropped.
+	CloseWrite()
+
 	// SendEnd completes the response. trailers may be nil; they go out only where chunked framing
 	// is used. Fewer body bytes than promised resets the connection.
 	SendEnd(trailers *Fields)
@@ -48,7 +53,8 @@ type Exchange interface {
 
 	// ReceiveBody starts delivery of the request body to sink; the first call sends 100 Continue
 	// when the client waits for it. A request without body gets OnBodyEnd(nil) before ReceiveBody
-	// returns.
+	// returns. In a tunnel the body is what the client sends until its FIN, and ReceiveBody may be
+	// called anew for it.
 	ReceiveBody(sink BodySink)
 	// PauseBody and ResumeBody stop and go on reading the client; bytes already read may still come
 	// from inside ResumeBody. The body's minimum rate is not enforced while paused.

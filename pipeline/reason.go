@@ -44,6 +44,7 @@ const (
 	WorkerTimeout        // timeouts.first_byte
 	WorkerIdleTimeout    // timeouts.idle
 	WorkerTotalTimeout   // timeouts.total
+	TunnelTimeout        // timeouts.tunnel
 	WorkerHung
 	BlockingFull
 	SpoolFull   // no room for a request body that is kept until it is whole
@@ -72,8 +73,9 @@ var reasonNames = [reasonCount]string{
 	AbandonedByWorker: "Abandoned_By_Worker", WorkerRefused: "WorkerRefused",
 	WorkerProtocol: "WorkerProtocol", WorkerConnectTimeout: "Timer_WorkerConnect",
 	WorkerTimeout: "Timer_Worker", WorkerIdleTimeout: "Timer_WorkerIdle",
-	WorkerTotalTimeout: "Timer_WorkerTotal", WorkerHung: "WorkerHung",
-	BlockingFull: "BlockingFull", SpoolFull: "SpoolFull", SpoolFailed: "SpoolFailed", HandlerPanic: "HandlerPanic",
+	WorkerTotalTimeout: "Timer_WorkerTotal", TunnelTimeout: "Timer_Tunnel", WorkerHung: "WorkerHung",
+	BlockingFull: "BlockingFull", SpoolFull: "SpoolFull", SpoolFailed: "SpoolFailed",
+	HandlerPanic: "HandlerPanic",
 	HandlerError: "HandlerError", ClientDropped: "Client_Dropped",
 	Draining: "Draining",
 }

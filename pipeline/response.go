@@ -10,12 +10,12 @@ import (
 // Status is the response status: 200 until SetStatus.
 func (c *Context) Status() int { return c.status }
 
-// SetStatus sets the response status: 101 or a final one, 200 to 999.
+// SetStatus sets the response status: a final one, 200 to 999. 101 is that of StartTunnel.
 func (c *Context) SetStatus(code int) error {
 	if c.phase >= phaseStarted {
 		return ErrStarted
 	}
-	if code != 101 && (code < 200 || code > 999) {
+	if code < 200 || code > 999 {
 		return ErrStatus
 	}
 	c.status = code

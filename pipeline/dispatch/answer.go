@@ -62,6 +62,8 @@ func (j *job) onHead(u *upstream, b []byte) (n int, ok bool) {
 		j.seen = len(b)
 		u.conn.Grow()
 		return 0, false
+	case r.Status == 101:
+		return size, j.onSwitch(r)
 	case r.Status < 200:
 		j.seen = 0
 		return size, j.onInterim(u, r)
@@ -143,7 +145,7 @@ func (j *job) onInterim(u *upstream, r *http1.Response) bool {
 // passesOn counts an informational response and says whether the client gets it; j may be over
 // afterwards.
 func (j *job) passesOn(status int) bool {
-	if j.interims++; j.interims > interimsMax || status == 101 { // Upgrade was not forwarded
+	if j.interims++; j.interims > interimsMax {
 		j.fail(502, reasonProtocol, "")
 		return false
 	}
@@ -241,6 +243,10 @@ func (j *job) onBody(u *upstream, b []byte) {
 		if j.chunk.Done() {
 			j.left = 0
 		}
+	case http1.BodyTunnel:
+		if n = len(b); n > 0 {
+			room = j.c.SendBody(b)
+		}
 	case http1.BodyUntilClose:
 		n, j.left = len(b), -1
 		room = n == 0 || j.c.SendBody(b)
@@ -249,7 +255,7 @@ func (j *job) onBody(u *upstream, b []byte) {
 	case u.job != j: // the client went away meanwhile
 	case j.c.Ended(): // a filter gave the exchange up
 		j.drop()
-	case j.kind == http1.BodyNone || j.left == 0:
+	case j.left == 0 || j.kind == http1.BodyNone:
 		j.finish(u, n == len(b))
 	case !room:
 		j.choked = true
@@ -300,6 +306,10 @@ func end(c *pipeline.Context, x exchange) {
 
 // onEOF is the end of what the worker sends.
 func (j *job) onEOF(u *upstream) {
+	if j.stage == stageTunnel {
+		j.workerEnded()
+		return
+	}
 	if j.stage == stageRelay && j.kind == http1.BodyUntilClose {
 		j.finish(u, true)
 		return

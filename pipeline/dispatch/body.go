@@ -34,10 +34,13 @@ func (j *job) OnBody(c *pipeline.Context, b []byte) {
 		return
 	}
 	u := j.up
-	if u == nil || j.stage != stageSent && j.stage != stageRelay {
+	if u == nil || j.stage < stageSent {
 		j.body = append(j.body, b...) // between two workers: the exchange is paused, this was under way
 		j.pauseBody()
 		return
+	}
+	if j.stage == stageTunnel {
+		j.moved = j.s.loop.Now()
 	}
 	if j.keep {
 		j.hold(u, b)
@@ -71,6 +74,8 @@ func (j *job) OnBodyEnd(c *pipeline.Context, err error) {
 		j.drop() // the exchange answers by itself
 	case j.stage == stageSpool:
 		j.onSpoolEnd()
+	case j.stage == stageTunnel:
+		j.clientEnded()
 	default:
 		j.bodyDone = true
 		if j.up != nil && j.stage >= stageSent && !j.stopped {

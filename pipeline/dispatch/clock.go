@@ -50,7 +50,7 @@ func (j *job) nextDue(now int64) int64 {
 	if j.deadAt > 0 {
 		at = min(at, j.deadAt)
 	}
-	if j.start > 0 {
+	if j.start > 0 && j.stage != stageTunnel {
 		sooner(j.start, j.times.Total)
 	}
 	switch j.stage {
@@ -71,6 +71,8 @@ func (j *job) nextDue(now int64) int64 {
 		if !j.choked {
 			sooner(j.moved, j.times.Idle)
 		}
+	case stageTunnel:
+		sooner(j.moved, j.tunnelClock())
 	}
 	return at
 }
@@ -78,6 +80,9 @@ func (j *job) nextDue(now int64) int64 {
 // armIdle sees to it that the timer, set for the first byte, fires early enough for the next one.
 func (j *job) armIdle() {
 	d := int64(j.times.Idle)
+	if j.stage == stageTunnel {
+		d = int64(j.tunnelClock())
+	}
 	if d > 0 && (!j.timer.Scheduled() || j.timer.When() > j.moved+d) {
 		j.s.loop.Schedule(&j.timer, j.moved+d)
 	}
@@ -101,7 +106,7 @@ func (j *job) OnExpire(_ *netpoll.Timer, now int64) {
 	defer j.guard(j.c)
 	total := j.times.Total
 	switch {
-	case j.start > 0 && total > 0 && now >= j.start+int64(total):
+	case j.start > 0 && total > 0 && j.stage != stageTunnel && now >= j.start+int64(total):
 		j.timedOut(now, pipeline.WorkerTotalTimeout)
 	case j.deadAt > 0 && now >= j.deadAt:
 		j.lost(j.consumed(), 502, reasonAbandoned)
@@ -151,6 +156,11 @@ func (j *job) onClock(now int64) {
 		}
 		if d := j.times.Idle; d > 0 && !j.choked && now >= j.moved+int64(d) {
 			j.timedOut(now, pipeline.WorkerIdleTimeout)
+			return
+		}
+	case stageTunnel:
+		if d := j.tunnelClock(); d > 0 && now >= j.moved+int64(d) {
+			j.tunnelIdle()
 			return
 		}
 	}

@@ -16,6 +16,8 @@ type exchange interface {
 	FromWorker()
 	// Call runs f at once, as a function that was posted, with the recover for user code around it.
 	Call(f func(*pipeline.Context))
+	// GoAway ends a tunnel gently, for a reason.
+	GoAway(pipeline.Reason)
 }
 
 // exchangeOf is the exchange behind c. Any other kind of exchange cannot be dispatched: a bug in

@@ -49,6 +49,7 @@ func (r *hangReport) text() string {
 var stageNames = [...]string{
 	stageFree: "free", stageQueued: "queued", stageParked: "waits to be tried again",
 	stageBacklog: "backlog full", stageConnect: "connecting", stageSent: "sent", stageRelay: "answering",
+	stageTunnel: "tunnel",
 }
 
 // describe names a request for an operator: method, path, id, stage, time on a worker.

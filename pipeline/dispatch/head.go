@@ -125,7 +125,10 @@ func (j *job) appendFraming(dst []byte) []byte {
 	if r.ExpectContinue && !j.receiving {
 		dst = append(dst, "Expect: 100-continue\r\n"...)
 	}
-	if r.Has(http1.TE) && listsTrailers(r) {
+	switch {
+	case r.Upgrade && r.Offers(""):
+		dst = append(r.AppendOffer(append(dst, "Upgrade: "...)), "\r\nConnection: Upgrade\r\n"...)
+	case r.Has(http1.TE) && listsTrailers(r):
 		// RFC 9110 section 10.1.4: TE is listed in Connection.
 		dst = append(dst, "TE: trailers\r\nConnection: TE\r\n"...)
 	}

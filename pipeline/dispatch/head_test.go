@@ -21,8 +21,15 @@ func TestHead(t *testing.T) {
 			out: "GET /? HTTP/1.1\r\nHost: x.org\r\n" + from},
 		{desc: "hop-by-hop", in: "GET / HTTP/1.1\r\nHost: x.org\r\nConnection: keep-alive, X-Mine, upgrade\r\n" +
 			"X-Mine: 1\r\nKeep-Alive: 5\r\nProxy-Authorization: x\r\nProxy-Connection: close\r\nTE: gzip\r\n" +
-			"Upgrade: websocket\r\nCookie: a\r\nCookie: b\r\n\r\n",
+			"Upgrade: h2c\r\nCookie: a\r\nCookie: b\r\n\r\n",
 			out: "GET / HTTP/1.1\r\nHost: x.org\r\nCookie: a\r\nCookie: b\r\n" + from},
+		{desc: "upgrade", in: "GET / HTTP/1.1\r\nHost: x.org\r\nConnection: upgrade, X-Mine, TE\r\nX-Mine: 1\r\n" +
+			"TE: trailers\r\nUpgrade: h2c, websocket\r\nUpgrade: irc/6.9\r\nSec-WebSocket-Key: k\r\n\r\n",
+			out: "GET / HTTP/1.1\r\nHost: x.org\r\nSec-WebSocket-Key: k\r\n" +
+				"Upgrade: websocket, irc/6.9\r\nConnection: Upgrade\r\n" + from},
+		{desc: "upgrade with a body", in: "POST / HTTP/1.1\r\nHost: x.org\r\nConnection: upgrade\r\n" +
+			"Upgrade: websocket\r\nContent-Length: 1\r\n\r\na",
+			out: "POST / HTTP/1.1\r\nHost: x.org\r\nContent-Length: 1\r\n" + from},
 		{desc: "not trusted", in: "GET / HTTP/1.1\r\nHost: x.org\r\nX-Forwarded-For: 1.2.3.4\r\n" +
 			"X-Forwarded-Port: 1\r\nX-Real-IP: 1.2.3.4\r\nForwarded: for=1.2.3.4\r\nX-Request-ID: mine\r\n" +
 			"X_Forwarded_For: 1.2.3.4\r\nX_Other: kept\r\nContent_Length: 5\r\n\r\n",
@@ -130,11 +137,11 @@ func TestElement(t *testing.T) {
 func TestResolvedOptions(t *testing.T) {
 	s := Options{QueueTimeout: Off, Timeouts: Timeouts{Idle: Off}}.resolved()
 	if s.QueueTimeout != 0 || s.QueueLength != queueLengthDefault || s.HangAfter != hangDefault ||
-		s.Timeouts != (Timeouts{connectDefault, firstByteDefault, 0, 0}) {
+		s.Timeouts != (Timeouts{connectDefault, firstByteDefault, 0, 0, tunnelDefault}) {
 		t.Errorf("resolved: %+v", s)
 	}
-	own := Timeouts{FirstByte: 7, Total: Off}.over(Timeouts{FirstByte: 1, Idle: 2, Total: 3}).resolved()
-	if own != (Timeouts{connectDefault, 7, 2, 0}) {
+	own := Timeouts{FirstByte: 7, Total: Off}.over(Timeouts{FirstByte: 1, Idle: 2, Total: 3, Tunnel: 4}).resolved()
+	if own != (Timeouts{connectDefault, 7, 2, 0, 4}) {
 		t.Errorf("route over pool: %+v", own)
 	}
 }

@@ -31,6 +31,7 @@ const (
 	stageConnect              // the connection is being opened
 	stageSent                 // head written; body follows as it comes; waits for the response
 	stageRelay                // response head handed to the client
+	stageTunnel               // it was a 101: bytes go both ways until both sides have sent FIN
 )
 
 // job is one request under way: the exchange's Source, the sink of its body, and what a connection
@@ -87,6 +88,7 @@ type request struct {
 	informed bool  // the client got an informational response
 	choked   bool  // the client has no room
 	reuse    bool  // the worker keeps the connection open
+	socket   bool  // a tunnel's protocol is WebSocket, which has no half-closed state
 
 	// clocks, in loop time; see clock.go
 	start    int64 // of the first dispatch; 0 before
@@ -123,7 +125,7 @@ func (j *job) reset() {
 }
 
 // answering says whether any byte of a response has come.
-func (j *job) answering() bool { return j.gotByte || j.stage == stageRelay }
+func (j *job) answering() bool { return j.gotByte || j.stage >= stageRelay }
 
 // consumed says whether the worker's side took a byte of the request.
 func (j *job) consumed() bool { return j.up != nil && j.up.conn.Sent() > j.base }

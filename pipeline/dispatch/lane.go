@@ -89,6 +89,9 @@ func (l *lane) addBusy(j *job) {
 }
 
 func (l *lane) removeBusy(j *job) {
+	if j.stage == stageTunnel {
+		l.w.tunnels.Add(-1)
+	}
 	if j.prevBusy == nil {
 		l.busy = j.nextBusy
 	} else {

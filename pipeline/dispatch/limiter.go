@@ -145,10 +145,10 @@ func (p *Pool) held() bool {
 	return p.set.Load().Limit.Adaptive == AdaptiveOn && p.atLimit()
 }
 
-// inFlight is the requests that workers have.
+// inFlight is the requests that workers have, but for tunnels: how long those last says nothing of load.
 func (p *Pool) inFlight() (n int) {
 	for _, w := range *p.workers.Load() {
-		n += w.inFlight()
+		n += w.inFlight() - int(w.tunnels.Load())
 	}
 	return n
 }

@@ -14,6 +14,7 @@ const (
 	connectDefault      = 5 * time.Second
 	firstByteDefault    = 60 * time.Second
 	idleDefault         = 60 * time.Second
+	tunnelDefault       = time.Hour
 	hangDefault         = 60 * time.Second
 	replayRateDefault   = 10  // replays per second, and beside them
 	replayShareDefault  = 0.2 // this share of the requests

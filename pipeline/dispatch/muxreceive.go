@@ -162,6 +162,8 @@ func (m *muxConn) drained(p []byte) error {
 	m.each(func(j *job) {
 		if j.up.id > last {
 			j.refusedStream()
+		} else if j.stage == stageTunnel {
+			j.x.GoAway(pipeline.ReasonNone)
 		}
 	})
 	m.maybeClose()
@@ -186,6 +188,8 @@ func (j *job) onStreamHead(u *upstream, h *frame.ResponseHead, text []byte, line
 	switch {
 	case j.stage != stageSent || end && h.Status < 200:
 		return frame.ErrOrder
+	case h.Status == 101:
+		return j.onStreamSwitch(text, lines, end)
 	case h.Status < 200:
 		return j.onStreamInterim(h.Status, text, lines)
 	}
@@ -262,7 +266,7 @@ func (j *job) onStreamInterim(status int, text []byte, lines *frame.Lines) error
 func (j *job) onStreamData(u *upstream, b []byte, end bool) {
 	defer j.guard(j.c)
 	j.moved = j.s.loop.Now()
-	if j.stage != stageRelay {
+	if j.stage < stageRelay || j.stage == stageTunnel && j.left == 0 {
 		j.fail(502, reasonProtocol, "")
 		return
 	}
@@ -281,6 +285,8 @@ func (j *job) onStreamData(u *upstream, b []byte, end bool) {
 	case u.job != j || u.id != id: // the client went away meanwhile
 	case j.c.Ended(): // a filter gave the exchange up
 		j.drop()
+	case end && j.stage == stageTunnel:
+		j.workerEnded()
 	case end:
 		j.endStream(u)
 	case !room:
@@ -317,6 +323,11 @@ func (j *job) onStreamTrailers(u *upstream, text []byte, lines *frame.Lines) err
 func (j *job) onStreamCancel(u *upstream, c frame.Code) {
 	defer j.guard(j.c)
 	u.over = true
+	if j.stage == stageTunnel && j.left == 0 {
+		j.bodyDone = true
+		j.endTunnel()
+		return
+	}
 	j.lost(c != frame.Refused && j.consumed(), 502, reasonAbandoned)
 }
 

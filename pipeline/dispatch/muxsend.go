@@ -41,12 +41,22 @@ func (j *job) writeRequest(u *upstream) bool {
 	} else if n := j.bodyLength(); n >= 0 {
 		b = s.line(b, "Content-Length", strconv.FormatInt(n, 10))
 	}
+	tunnel := r.Upgrade && r.Offers("")
+	if tunnel {
+		at := len(b)
+		b = r.AppendOffer(append(b, "Upgrade: "...))
+		s.noteLine(b, at, len("Upgrade"))
+		b = append(b, "\r\n"...)
+	}
 	b = j.appendForwarded(b, trusted)
 	b = s.line(b, "X-Request-Id", id)
 	b = append(b, "\r\n"...)
 	s.outlining = false
 	h.Flags = j.flags()
-	b, err := frame.CloseRequest(b, 0, u.id, !r.HasBody(), &h, s.lines)
+	if tunnel {
+		h.Flags |= frame.FlagUpgrade
+	}
+	b, err := frame.CloseRequest(b, 0, u.id, !r.HasBody() && !tunnel, &h, s.lines)
 	if err != nil {
 		j.fail(431, pipeline.ReasonRequestLength, "")
 		return false
@@ -115,6 +125,11 @@ func (j *job) writeBodyEnd(u *upstream) {
 			return
 		}
 	}
+	u.conn.Commit(frame.AppendHeader(u.conn.Reserve(frame.HeaderSize), frame.Data, true, u.id, 0))
+}
+
+// writeEnd ends what is sent on a tunnel.
+func (u *upstream) writeEnd() {
 	u.conn.Commit(frame.AppendHeader(u.conn.Reserve(frame.HeaderSize), frame.Data, true, u.id, 0))
 }
 

@@ -67,7 +67,8 @@ type Timeouts struct {
 	Connect   time.Duration // 5s: until a connection stands
 	FirstByte time.Duration // 60s: from the last byte of the request to the first of the response
 	Idle      time.Duration // 60s: without progress, while sending the request and within the response
-	Total     time.Duration // 0 = Off: from the dispatch to the end
+	Total     time.Duration // 0 = Off: from the dispatch to the end; not of a tunnel
+	Tunnel    time.Duration // 1h: without a byte either way, once a 101 was answered; then Idle counts no more
 }
 
 func orDefault(d, otherwise time.Duration) time.Duration {
@@ -82,6 +83,7 @@ func (t Timeouts) over(base Timeouts) Timeouts {
 	for _, f := range [...]struct{ d, b *time.Duration }{
 		{&t.Connect, &base.Connect}, {&t.FirstByte, &base.FirstByte},
 		{&t.Idle, &base.Idle}, {&t.Total, &base.Total},
+		{&t.Tunnel, &base.Tunnel},
 	} {
 		if *f.d == 0 {
 			*f.d = *f.b
@@ -96,6 +98,7 @@ func (t Timeouts) resolved() Timeouts {
 		FirstByte: orDefault(t.FirstByte, firstByteDefault),
 		Idle:      orDefault(t.Idle, idleDefault),
 		Total:     max(t.Total, 0),
+		Tunnel:    orDefault(t.Tunnel, tunnelDefault),
 	}
 }
 

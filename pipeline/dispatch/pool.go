@@ -163,6 +163,7 @@ func (p *Pool) DrainWorker(n uint64) {
 	case drains:
 		p.each(func(s *shard) {
 			w.lanes[s.index].closeIdle()
+			w.lanes[s.index].goAway()
 			w.maybeDrained()
 		})
 	}

@@ -11,7 +11,7 @@ import (
 // client gets status and reason; a response already begun is cut by a reset.
 func (j *job) lost(consumed bool, status int, reason pipeline.Reason) {
 	s := j.s
-	if j.stage == stageRelay || !j.mayRepeat(consumed) {
+	if j.stage >= stageRelay || !j.mayRepeat(consumed) {
 		j.fail(status, reason, "")
 		return
 	}
@@ -67,7 +67,7 @@ func (j *job) fail(status int, reason pipeline.Reason, retryAfter string) {
 	}
 	if j.lane != nil {
 		bump(&j.lane.errors)
-		if status == 502 && j.stage != stageRelay {
+		if status == 502 && j.stage < stageRelay {
 			j.lane.w.failed(reason.String())
 		}
 	}

@@ -38,6 +38,7 @@ type worker struct {
 	// that a completion is one addition.
 	load     atomic.Uint64
 	state    atomic.Uint32
+	tunnels  atomic.Int32 // of the requests in flight
 	refused  atomic.Int64 // pool time until which it gets no connection; 0 when it took the last
 	told     atomic.Int64 // pool time of the last complaint; 0 before
 	slowFrom atomic.Int64 // pool time at which it was added; 0: it has its full share

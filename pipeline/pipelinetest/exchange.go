@@ -31,8 +31,9 @@ type Exchange struct {
 	Length   int64 // as given to SendHead
 	Body     []byte
 	Trailers pipeline.Fields
-	Sends    int // SendBody calls
-	Files    int // SendFile calls
+	Sends    int  // SendBody calls
+	Files    int  // SendFile calls
+	Half     bool // CloseWrite was called
 	Ended    bool
 	Aborted  bool
 	AbortBy  pipeline.Reason
@@ -97,6 +98,7 @@ func (x *Exchange) Begin() *pipeline.Context {
 	x.Heads, x.Status, x.Length, x.Sends, x.Files, x.queued = 0, 0, 0, 0, 0, 0
 	x.Fields.Reset()
 	x.Trailers.Reset()
+	x.Half = false
 	x.Ended, x.Aborted, x.Held, x.Asked, x.Paused, x.dead = false, false, false, false, false, false
 	x.AbortBy, x.Panic = pipeline.ReasonNone, nil
 	if err := x.T.Begin(x, &x.Request, x.Origin, x.Now); err != nil {
@@ -264,6 +266,14 @@ func (x *Exchange) SendFile(f *os.File, off, n int64) {
 	if err := f.Close(); err != nil {
 		x.tb.Errorf("pipelinetest: SendFile: %v", err)
 	}
+}
+
+// CloseWrite notes the call.
+func (x *Exchange) CloseWrite() {
+	if x.check("CloseWrite"); x.Length != pipeline.LengthTunnel {
+		x.tb.Error("pipelinetest: CloseWrite, and there is no tunnel")
+	}
+	x.Half = true
 }
 
 // SendEnd notes the trailers and holds the body to its announced length.

@@ -72,6 +72,10 @@ func (x *exchange) pump() {
 	}
 	x.rest = x.rest[n:]
 	if x.wanting() && len(x.rest) == 0 {
+		if x.tunnel != nil && s.conn.Ended() { // by the FIN behind a request before this one
+			x.tunnelEOF()
+			return
+		}
 		s.conn.Bulk(true)
 		s.conn.Resume()
 		s.arm()
@@ -128,17 +132,20 @@ var errBodyTooLarge = errors.New("server: request body too large")
 
 // decode takes the next piece of body off b.
 func (x *exchange) decode(b []byte) (data []byte, used int, err error) {
-	if x.req.Chunked {
+	switch {
+	case x.tunnel != nil:
+		data, used = b, len(b)
+	case x.req.Chunked:
 		data, used, err = x.chunk.Next(b)
 		x.bodyDone = x.chunk.Done()
-	} else {
+	default:
 		used = int(min(int64(len(b)), x.bodyLeft))
 		data = b[:used]
 		x.bodyLeft -= int64(used)
 		x.bodyDone = x.bodyLeft == 0
 	}
 	x.bytesIn += int64(len(data))
-	if err == nil && x.bodyMax >= 0 && x.bytesIn > x.bodyMax {
+	if err == nil && x.bodyMax >= 0 && x.tunnel == nil && x.bytesIn > x.bodyMax {
 		err = errBodyTooLarge
 	}
 	return data, used, err

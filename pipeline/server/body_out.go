@@ -25,6 +25,10 @@ func (x *exchange) SendInformational(status int, fields *pipeline.Fields) {
 // Hot path: once per exchange. No allocation: TestPlaintextAllocs.
 func (x *exchange) SendHead(status int, fields *pipeline.Fields, length int64) {
 	x.headSent, x.status = true, status
+	if length == pipeline.LengthTunnel {
+		x.startTunnel(fields)
+		return
+	}
 	x.noBody = status < 200 || status == 204 || status == 304 || x.req.Verb == http1.VerbHead
 	x.left = length
 	x.chunked = length < 0 && !x.noBody && x.req.Minor == 1
@@ -96,6 +100,10 @@ func (x *exchange) decideClose(length int64) {
 		x.close = true // the end of the body is the end of the connection
 	case x.expecting && !x.bodyDone:
 		x.close = true // the client may or may not send the body that nobody asked for
+	case x.req.Upgrade && x.req.Offers(""):
+		// A client that does not wait for 101 may have sent bytes of the other protocol, and more may be
+		// under way: they must not be taken for a request.
+		x.close, x.linger = true, true
 	}
 }
 
@@ -142,6 +150,9 @@ func (x *exchange) SendBody(b []byte) (room bool) {
 	}
 	if x.noBody {
 		return true
+	}
+	if x.tunnel != nil {
+		return x.sendRaw(b)
 	}
 	conn := x.s.conn
 	if x.chunked {

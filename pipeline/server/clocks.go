@@ -50,6 +50,9 @@ func (s *session) OnTimer(_ *netpoll.Conn, now int64) {
 	if !s.tick(now) {
 		return
 	}
+	if s.state == stateOpen && s.x.tunnel != nil {
+		return
+	}
 	if s.state == stateIdle && !s.conn.Pending() { // nothing but the keep-alive clock is left
 		at := later(s.since, s.ls.opt.Timeouts.KeepAlive)
 		if s.ls.draining {
@@ -103,6 +106,9 @@ func (s *session) tick(now int64) bool {
 // sends fast enough still has to take what is sent.
 func (s *session) tickOpen(now int64) bool {
 	x := s.x
+	if x.tunnel != nil {
+		return true // its clock is the owner's
+	}
 	if !x.wanting() || s.conn.Paused() {
 		s.rate.at = 0
 	} else if !s.judge(&s.rate, now, uint64(x.bytesIn)) {

@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"sync/atomic"
+
+	"weir/pipeline"
 )
 
 // Drain stops serving without losing what has begun: every listener accepts what waits and closes,
@@ -46,6 +48,7 @@ func (ls *loopServer) beginDrain(emptied func()) {
 	ls.each(func(s *session) {
 		if s.state == stateOpen {
 			s.x.close = true
+			s.x.GoAway(pipeline.ReasonNone)
 		}
 		s.arm()
 	})

@@ -44,11 +44,12 @@ type exchange struct {
 	headSent  bool
 	chunked   bool
 	noBody    bool
-	close     bool // close the connection behind the response
-	resetting bool // reset it: the response is cut
-	linger    bool // the client may still be sending
-	ended     bool // the response is complete or given up
-	worker    bool // the answer is a worker's: Server is not ours
+	close     bool    // close the connection behind the response
+	resetting bool    // reset it: the response is cut
+	linger    bool    // the client may still be sending
+	ended     bool    // the response is complete or given up
+	worker    bool    // the answer is a worker's: Server is not ours
+	tunnel    *tunnel // not nil once the response is a 101
 
 	depth     int  // entries into user code on the stack
 	cancelled bool // the client is gone; told says that user code knows
@@ -364,6 +365,7 @@ func (x *exchange) reset() {
 	x.status, x.depth = 0, 0
 	x.headSent, x.chunked, x.noBody, x.close = false, false, false, false
 	x.resetting, x.linger, x.ended, x.worker = false, false, false, false
+	x.tunnel = nil
 	x.cancelled, x.told, x.over = false, false, false
 }
 

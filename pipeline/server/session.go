@@ -90,11 +90,14 @@ func (s *session) OnDrain(c *netpoll.Conn) {
 func (s *session) OnEOF(c *netpoll.Conn) {
 	switch s.state {
 	case stateOpen:
-		if !s.x.bodyDone {
+		switch {
+		case s.x.tunnel != nil:
+			s.x.tunnelEOF()
+		case !s.x.bodyDone:
 			s.x.cutBody()
-			return
+		default:
+			s.halfClosed()
 		}
-		s.halfClosed()
 	default:
 		s.leave(false)
 	}
@@ -102,7 +105,7 @@ func (s *session) OnEOF(c *netpoll.Conn) {
 
 // OnHangup implements netpoll.Handler: the client went away, or half away, while we do not read.
 func (s *session) OnHangup(_ *netpoll.Conn, reset bool) {
-	if !reset && (s.state != stateOpen || s.x.reading()) {
+	if !reset && (s.state != stateOpen || s.x.reading() || s.x.tunnel != nil) {
 		return // reading will come to the FIN
 	}
 	if reset {
@@ -131,7 +134,7 @@ func (s *session) halfClosed() {
 // maybeHalfClosed starts the grace for an exchange whose request was here already when the FIN came,
 // behind another one: netpoll tells of a FIN once, and then it was that exchange's.
 func (s *session) maybeHalfClosed() {
-	if s.state == stateOpen && s.halfAt == 0 && !s.x.reading() && s.conn.EOF() {
+	if s.state == stateOpen && s.x.tunnel == nil && s.halfAt == 0 && !s.x.reading() && s.conn.EOF() {
 		s.halfClosed()
 	}
 }

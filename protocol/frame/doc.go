@@ -38,11 +38,21 @@
 //
 // A stream is one request and its response. The front opens it by REQUEST; numbers only grow. The body
 // follows in DATA; what ends it is END on REQUEST, on DATA (which may be empty) or on TRAILERS. The
-// worker answers by any number of RESPONSE with a status from 100 to 199, without END, and one other;
+// worker answers by any number of RESPONSE with a status from 100 to 199 (but 101), without END, and one other;
 // then DATA and TRAILERS likewise. It may answer before the request's body has ended, and the front may
 // then stop sending it without END. The stream is over when the worker's side has ended, or with CANCEL
 // from either side; frames on a stream that is over, or was never opened as far as the receiver knows,
 // are ignored. A worker that has ended its side while the request's body still comes ignores the rest.
+//
+// # Tunnels
+//
+// A request with flag 16 offers protocols in its Upgrade line: one or more, separated by commas. It has
+// no body, and no END. The worker may answer it by a RESPONSE with status 101, without END, whose one
+// Upgrade line names one of them; a 101 to any other request is an error of that stream. From there on
+// DATA of both sides is bytes of that protocol, until END on DATA, which stands for FIN; flow control is
+// that of bodies. The front sends none before the 101. Only when both sides have ended, or with CANCEL,
+// is the stream over; CANCEL of the worker behind its END says that it takes nothing more either. Where
+// the worker answers otherwise, the front need not end its side.
 //
 // CANCEL codes: 1 the exchange is over for the sender (client gone, time-out, handler gave up): the
 // response, if begun, is cut. 2, from the worker only: the request was not begun and may be sent
@@ -73,7 +83,8 @@
 // bytes, or all ones for one that is not known or, in a request, absent unless flag 1 is set.
 //
 // Request flags: 1 a body of unknown length follows; 2 the client waits for 100 (RESPONSE with status
-// 100) before it sends the body; 4 the client spoke HTTP/1.0; 8 the client takes trailers.
+// 100) before it sends the body; 4 the client spoke HTTP/1.0; 8 the client takes trailers; 16 the client
+// offers to switch protocols, see Tunnels.
 //
 // # Ends
 //

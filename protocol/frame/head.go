@@ -14,6 +14,7 @@ const (
 	FlagContinue                    // the client waits for 100 before it sends the body
 	FlagOld                         // the client spoke HTTP/1.0
 	FlagTrailers                    // the client takes trailers
+	FlagUpgrade                     // the client offers protocols to switch to, in an Upgrade line
 )
 
 // Line is one line of a head: lengths of its name and its value in bytes.

@@ -7,6 +7,7 @@ type Outline struct {
 	ContentLength        int64 // -1: not given
 	Chunked              bool  // a body of unknown length follows
 	ExpectContinue       bool
+	Upgrade              bool // the Upgrade field counts, although no Connection field is there
 }
 
 // Assemble makes r the request whose head is b, without parsing it: what the outline says is believed
@@ -27,7 +28,7 @@ func (r *Request) Assemble(b []byte, o *Outline) {
 		r.Form = AsteriskForm
 	}
 	r.ContentLength, r.Chunked = o.ContentLength, o.Chunked
-	r.KeepAlive, r.ExpectContinue, r.Upgrade = true, o.ExpectContinue, false
+	r.KeepAlive, r.ExpectContinue, r.Upgrade = true, o.ExpectContinue, o.Upgrade
 }
 
 // AddField adds the field whose name is b[name:name+nameLen] and whose value b[value:value+valueLen] of

@@ -20,7 +20,10 @@ type part struct {
 
 // SendBody implements pipeline.Exchange.
 func (x *exchange) SendBody(b []byte) (room bool) {
-	if x.bodyless() {
+	switch {
+	case x.tunnel != nil:
+		return x.tunnel.send(b)
+	case x.bodyless():
 		return true
 	}
 	if n := len(x.parts); n > 0 && x.parts[n-1].f == nil {
@@ -118,6 +121,10 @@ func (x *exchange) dropParts() {
 
 // ReceiveBody implements pipeline.Exchange.
 func (x *exchange) ReceiveBody(sink pipeline.BodySink) {
+	if x.tunnel != nil {
+		x.tunnel.receive(sink)
+		return
+	}
 	if !x.req.HasBody() {
 		sink.OnBodyEnd(&x.t.Context, nil)
 		return
@@ -130,10 +137,17 @@ func (x *exchange) ReceiveBody(sink pipeline.BodySink) {
 }
 
 // PauseBody implements pipeline.Exchange.
-func (x *exchange) PauseBody() { x.body.pause(true) }
+func (x *exchange) PauseBody() { x.pause(true) }
 
 // ResumeBody implements pipeline.Exchange.
-func (x *exchange) ResumeBody() { x.body.pause(false) }
+func (x *exchange) ResumeBody() { x.pause(false) }
+
+func (x *exchange) pause(paused bool) {
+	if x.tunnel != nil {
+		x.tunnel.paused = paused
+	}
+	x.body.pause(paused)
+}
 
 // bodyReader reads a request body on its own goroutine, so that the exchange's loop can send while the
 // client does, and delivers it on that loop.

@@ -20,6 +20,7 @@ type host struct {
 	handler   pipeline.Handler
 	local     string // address, as handlers see it
 	exchanges sync.Pool
+	tunnels   sync.WaitGroup
 }
 
 func newHost(h pipeline.Handler) *host {
@@ -52,6 +53,7 @@ type exchange struct {
 	ended    bool // SendEnd, or nothing more can be sent
 	cut      error
 	body     *bodyReader
+	tunnel   *hostTunnel // not nil once the response is a 101
 
 	mu    sync.Mutex
 	posts []func(*pipeline.Context) // guarded by mu; bounded as netpoll's Loop.Post says
@@ -86,7 +88,7 @@ func (s *host) handle(ctx *fasthttp.RequestCtx) {
 		x.t.MovePathBase(prefixOf(&x.req, x.t.Path()))
 		x.enter(func() { x.t.Serve(s.handler) })
 	}
-	for !x.ended && (!x.headSent || x.pending() || x.bodyless()) {
+	for !x.ended && x.tunnel == nil && (!x.headSent || x.pending() || x.bodyless()) {
 		x.turn()
 	}
 	x.respond()
@@ -96,6 +98,8 @@ func (s *host) handle(ctx *fasthttp.RequestCtx) {
 func (x *exchange) respond() {
 	r := &x.ctx.Response
 	switch {
+	case x.tunnel != nil:
+		x.hijack()
 	case x.cut == errHangup:
 		r.Reset()
 		x.ctx.SetConnectionClose()
@@ -198,7 +202,7 @@ func (x *exchange) finish() {
 	x.mu.Unlock()
 	home := x.home
 	x.req.Reset()
-	x.ctx, x.home, x.body, x.cut = nil, nil, nil, nil
+	x.ctx, x.home, x.body, x.cut, x.tunnel = nil, nil, nil, nil, nil
 	x.status, x.length, x.taken, x.bytesIn, x.bytesOut = 0, 0, 0, 0, 0
 	x.headSent, x.stalled, x.ended = false, false, false
 	home.exchanges.Put(x)
@@ -224,6 +228,10 @@ func (x *exchange) SendInformational(status int, fields *pipeline.Fields) {
 // SendHead implements pipeline.Exchange.
 func (x *exchange) SendHead(status int, fields *pipeline.Fields, length int64) {
 	x.headSent, x.status, x.length = true, status, length
+	if length == pipeline.LengthTunnel {
+		x.startTunnel(fields)
+		return
+	}
 	h := &x.ctx.Response.Header
 	h.SetStatusCode(status)
 	if fields != nil {
@@ -239,7 +247,7 @@ func (x *exchange) SendHead(status int, fields *pipeline.Fields, length int64) {
 // SendEnd implements pipeline.Exchange.
 func (x *exchange) SendEnd(trailers *pipeline.Fields) {
 	x.ended = true
-	if x.length >= 0 || trailers == nil || trailers.Len() == 0 {
+	if x.tunnel != nil || x.length >= 0 || trailers == nil || trailers.Len() == 0 {
 		return
 	}
 	h := &x.ctx.Response.Header

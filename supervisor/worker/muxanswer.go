@@ -32,6 +32,10 @@ func (x *muxStream) SendInformational(status int, fields *pipeline.Fields) {
 func (x *muxStream) SendHead(status int, fields *pipeline.Fields, length int64) {
 	x.headSent, x.status, x.left = true, status, length
 	x.noBody = !x.mayHaveBody(status)
+	if length == pipeline.LengthTunnel {
+		x.startTunnel()
+		length = frame.LengthUnknown
+	}
 	if x.ss != nil {
 		x.writeHead(status, fields, length)
 	}
@@ -76,7 +80,7 @@ func (x *muxStream) writeHead(status int, fields *pipeline.Fields, length int64)
 // Hot path: once per piece of a body. No allocation: TestMuxAllocs.
 func (x *muxStream) SendBody(b []byte) (room bool) {
 	switch {
-	case x.noBody || x.ss == nil:
+	case x.noBody || x.ss == nil || x.halfDone:
 		return true
 	case len(x.parts) > 0 || x.window <= 0: // handed over before we said that there is no room
 		x.parts = append(x.parts, outPart{b: append([]byte(nil), b...)})
@@ -172,6 +176,8 @@ func (x *muxStream) pieceRead(b []byte, err error) {
 		x.stalled = true
 	case x.ending:
 		x.finish()
+	case x.halfDone:
+		x.writeEnd()
 	default:
 		x.stalled = false
 		x.call(streamWritable, nil)
@@ -214,6 +220,9 @@ func (x *muxStream) SendEnd(trailers *pipeline.Fields) {
 func (x *muxStream) finish() {
 	conn := x.ss.conn
 	switch {
+	case x.tunnel:
+		x.endTunnel()
+		return
 	case x.left > 0 && !x.noBody || x.left < frame.LengthUnknown:
 		x.cut()
 		return
@@ -224,9 +233,15 @@ func (x *muxStream) finish() {
 		}
 		conn.Write(b)
 	default:
-		conn.Commit(frame.AppendHeader(conn.Reserve(frameRoom), frame.Data, true, x.id, 0))
+		x.writeEnd()
 	}
 	x.settle()
+}
+
+// writeEnd writes an empty DATA with END.
+func (x *muxStream) writeEnd() {
+	conn := x.ss.conn
+	conn.Commit(frame.AppendHeader(conn.Reserve(frameRoom), frame.Data, true, x.id, 0))
 }
 
 // cut ends the response so that nobody takes it for whole.

@@ -8,7 +8,7 @@ import (
 
 // onData takes bytes of the request's body.
 func (x *muxStream) onData(b []byte, end bool) error {
-	if x.bodyDone {
+	if x.bodyDone || x.req.Upgrade && !x.tunnel {
 		return frame.ErrOrder
 	}
 	x.bytesIn += int64(len(b))
@@ -27,7 +27,7 @@ func (x *muxStream) onData(b []byte, end bool) error {
 
 // onTrailers takes the trailers of the request, the end of its body.
 func (x *muxStream) onTrailers(text []byte, lines *frame.Lines) error {
-	if x.bodyDone {
+	if x.bodyDone || x.req.Upgrade {
 		return frame.ErrOrder
 	}
 	t := x.t.RequestTrailers()
@@ -95,7 +95,7 @@ func (x *muxStream) ReceiveBody(sink pipeline.BodySink) {
 	x.sink = sink
 	switch {
 	case x.ss == nil: // the cancellation tells the sink
-	case !x.req.HasBody():
+	case !x.tunnel && !x.req.HasBody():
 		x.bodyEnd(nil)
 	default:
 		if x.expecting {

@@ -226,6 +226,7 @@ func (x *muxStream) read(p []byte, end bool) error {
 	x.req.Assemble(text, &http1.Outline{
 		Method: h.Method, Target: h.Target, Path: h.Path, ContentLength: h.Length,
 		Chunked: h.Flags&frame.FlagBody != 0, ExpectContinue: h.Flags&frame.FlagContinue != 0,
+		Upgrade: h.Flags&frame.FlagUpgrade != 0,
 	})
 	for {
 		n, nl, v, vl, ok, err := lines.Next()
@@ -237,7 +238,8 @@ func (x *muxStream) read(p []byte, end bool) error {
 		}
 		x.req.AddField(n, nl, v, vl)
 	}
-	if string(lines.Rest()) != "\r\n" || x.req.HasBody() == end {
+	if string(lines.Rest()) != "\r\n" || (x.req.HasBody() || x.req.Upgrade) == end ||
+		x.req.HasBody() && x.req.Upgrade {
 		return frame.ErrHead
 	}
 	x.bodyDone, x.expecting = end, x.req.ExpectContinue

@@ -51,6 +51,8 @@ type streamState struct {
 	bytesOut int64
 	headSent bool
 	noBody   bool
+	tunnel   bool // the response is a 101
+	halfDone bool // of a tunnel: our side has ended, or will behind the parts
 	ended    bool // complete, or given up
 
 	depth     int // entries into user code on the stack

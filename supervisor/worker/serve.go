@@ -35,7 +35,8 @@ func Serve(ctx context.Context, h pipeline.Handler) error {
 	if muxed() {
 		return serveMux(ctx, h)
 	}
-	return ServeFastHTTP(ctx, newHost(h).handle)
+	host := newHost(h)
+	return serveFast(ctx, host.handle, host.tunnels.Wait)
 }
 
 // muxed says whether the supervisor wants the frames of protocol/frame instead of HTTP/1.1.
@@ -67,12 +68,21 @@ func ServeFastHTTP(ctx context.Context, h fasthttp.RequestHandler) error {
 	if muxed() {
 		return serveMux(ctx, pipeline.FromFastHTTP(h))
 	}
+	return serveFast(ctx, h, func() {})
+}
+
+// serveFast serves h over HTTP/1.1; a shutdown also waits for what left the server's hands.
+func serveFast(ctx context.Context, h fasthttp.RequestHandler, rest func()) error {
 	s := &fasthttp.Server{
 		Handler: counted(h), Name: serverName, StreamRequestBody: true, ReadBufferSize: readBuffer,
 		MaxRequestBodySize: prefetchBytes, DisablePreParseMultipartForm: true,
 		NoDefaultContentType: true, CloseOnShutdown: true, Logger: log.New(io.Discard, "", 0),
 	}
-	return run(ctx, s.Serve, s.ShutdownWithContext)
+	return run(ctx, s.Serve, func(ctx context.Context) error {
+		err := s.ShutdownWithContext(ctx)
+		rest()
+		return err
+	})
 }
 
 // counted is h with the requests that it holds counted for pongs.

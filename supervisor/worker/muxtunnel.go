@@ -1,0 +1,34 @@
+package worker
+
+import (
+	"weir/protocol/frame"
+)
+
+// startTunnel makes the stream a tunnel: what the front sends from here on is the client's bytes.
+func (x *muxStream) startTunnel() {
+	x.tunnel, x.noBody, x.left = true, false, frame.LengthUnknown
+	x.sink, x.bodyTold, x.paused = nil, false, false
+}
+
+// CloseWrite implements pipeline.Exchange.
+func (x *muxStream) CloseWrite() {
+	if !x.tunnel || x.halfDone || x.ss == nil {
+		return
+	}
+	x.halfDone = true
+	if len(x.parts) == 0 {
+		x.writeEnd()
+	}
+}
+
+// endTunnel ends both directions.
+func (x *muxStream) endTunnel() {
+	if !x.halfDone {
+		x.writeEnd()
+	}
+	if !x.bodyDone {
+		conn := x.ss.conn
+		conn.Commit(frame.AppendCancel(conn.Reserve(frameRoom), x.id, frame.Over))
+	}
+	x.settle()
+}
