@@ -126,21 +126,30 @@ func TestStopAndRecycleWorker(t *testing.T) {
 	}
 }
 
-// A scaled pool has its count until a reload changes it.
+// A scaled pool has its count until a reload changes it; workers that need not go stay.
 func TestScaleHoldsUntilReload(t *testing.T) {
 	b := startBed(t, edit{})
-	first := b.settled("p", 1)
-	for _, n := range []string{"3", "2"} {
-		if code, _, stderr := b.weir("scale", "p", n); code != 0 {
-			t.Fatalf("weir scale p %s: %d, %s", n, code, stderr)
+	before := b.settled("p", 1)
+	scale := func(n int, from map[int]bool) map[int]bool {
+		t.Helper()
+		if code, _, stderr := b.weir("scale", "p", strconv.Itoa(n)); code != 0 {
+			t.Fatalf("weir scale p %d: %d, %s", n, code, stderr)
 		}
-		if now := b.settled("p", int(n[0]-'0')); !now[any1(first)] {
-			t.Errorf("scale %s: workers %v; want the first, %v, among them", n, now, first)
+		now, stayed := b.settled("p", n), 0
+		for pid := range now {
+			if from[pid] {
+				stayed++
+			}
 		}
+		if stayed != min(n, len(from)) {
+			t.Errorf("scale %d: workers %v; want as many as can be of %v", n, now, from)
+		}
+		return now
 	}
+	before = scale(2, scale(3, before))
 	b.apply(t, edit{pool: "queue: {length: 7}"})
-	if now := b.settled("p", 2); !now[any1(first)] {
-		t.Errorf("after a reload that leaves the count alone: %v", now)
+	if now := b.settled("p", 2); !maps.Equal(now, before) {
+		t.Errorf("after a reload that leaves the count alone: %v; want %v", now, before)
 	}
 	b.apply(t, edit{pool: "workers: 4"})
 	b.settled("p", 4)

@@ -73,14 +73,15 @@ func (x *exposition) counters(all map[string]uint64) {
 
 // frontHelp says what counters of fronts are.
 var frontHelp = map[string]string{
-	"connections":      "Connections of clients that were accepted.",
-	"connections_open": "Connections of clients that are open now.",
-	"requests":         "Requests, those refused before routing included.",
-	"bytes_in":         "Bytes of request bodies.",
-	"bytes_out":        "Bytes of responses, heads included.",
-	"panics":           "Handlers that panicked.",
-	"log_dropped":      "Lines of the access log that were dropped.",
-	"loop_stalls":      "Turns of an event loop that lasted too long.",
+	"connections":        "Connections of clients that were accepted.",
+	"connections_open":   "Connections of clients that are open now.",
+	"requests":           "Requests, those refused before routing included.",
+	"requests_completed": "Requests whose response is complete or given up.",
+	"bytes_in":           "Bytes of request bodies.",
+	"bytes_out":          "Bytes of responses, heads included.",
+	"panics":             "Handlers that panicked.",
+	"log_dropped":        "Lines of the access log that were dropped.",
+	"loop_stalls":        "Turns of an event loop that lasted too long.",
 }
 
 func (x *exposition) fronts(fronts []Front) {
