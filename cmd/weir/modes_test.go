@@ -18,38 +18,44 @@ import (
 )
 
 // modes are the ways in which a pool's workers are reached: the program, its flags before and after
-// those of the test.
+// those of the test, and whether a front holds the requests.
 var modes = []struct {
 	name, program string
 	before, after []string
+	front         bool
 }{
-	{"http, any program", "weir", nil, []string{"--", "testworker"}},
-	{"http", "testapp", []string{"--hosting", "out-of-process", "--dispatch", "http"}, nil},
-	{"mux", "testapp", []string{"--hosting", "out-of-process", "--dispatch", "mux"}, nil},
+	{"http, any program", "weir", nil, []string{"--", "testworker"}, true},
+	{"http", "testapp", []string{"--hosting", "out-of-process", "--dispatch", "http"}, nil, true},
+	{"mux", "testapp", []string{"--hosting", "out-of-process", "--dispatch", "mux"}, nil, true},
+	{"reuseport", "testapp", []string{"--hosting", "out-of-process", "--dispatch", "reuseport"}, nil, false},
 }
 
-// accepted is what holds for a pool in every mode. Each case gets an instance with two workers, unless
-// it has flags of its own.
+// accepted is what holds for a pool in every mode, or in those in which a front holds the requests. Each
+// case gets an instance with two workers, unless it has flags of its own.
 var accepted = []struct {
 	name  string
 	flags []string
 	show  func(*testing.T, *instance)
+	front bool
 }{
-	{"recycle", nil, acceptRecycle},
-	{"kill", nil, acceptKill},
+	{"recycle", nil, acceptRecycle, false},
+	{"kill", nil, acceptKill, false},
 	{"hang", []string{"--workers", "1", "--set", "pools.default.hang.after=300ms",
-		"--set", "pools.default.ping={every: 100ms, timeout: 300ms}"}, acceptHang},
+		"--set", "pools.default.ping={every: 100ms, timeout: 300ms}"}, acceptHang, true},
 	{"queue full", []string{"--workers", "1", "--concurrency", "1", "--queue-length", "1"},
-		acceptQueueFull},
-	{"disconnect", []string{"--workers", "1"}, acceptDisconnect},
-	{"stream", nil, acceptStream},
-	{"upload", nil, acceptUpload},
+		acceptQueueFull, true},
+	{"disconnect", []string{"--workers", "1"}, acceptDisconnect, false},
+	{"stream", nil, acceptStream, false},
+	{"upload", nil, acceptUpload, false},
 }
 
 // TestModes is the acceptance suite of a pool, once per way to reach its workers.
 func TestModes(t *testing.T) {
 	for _, m := range modes {
 		for _, tc := range accepted {
+			if tc.front && !m.front {
+				continue
+			}
 			t.Run(m.name+"/"+tc.name, func(t *testing.T) {
 				t.Parallel()
 				flags := tc.flags
