@@ -55,6 +55,8 @@ var finders = []finder{
 	{"weir-in-process", findWeirApp("weir-in-process", "--hosting", "in-process")},
 	{"weir-http", findWeirHTTP},
 	{"weir-mux", findWeirApp("weir-mux", "--hosting", "out-of-process", "--dispatch", "mux")},
+	{"weir-reuseport", findWeirApp("weir-reuseport", "--hosting", "out-of-process", "--dispatch",
+		"reuseport")},
 	{"floor", goPeer("floor", []mode{modeHello, modeStatic}, floorArgs)},
 	{"gnet", goPeer("gnet", []mode{modeHello}, listenArgs)},
 	{"fasthttp", goPeer("fasthttp", []mode{modeHello, modeStatic, modeProxy}, listenArgs)},
