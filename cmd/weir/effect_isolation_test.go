@@ -32,6 +32,11 @@ var isolationRows = []keyRow{
 		key: "pools.*.cpus", set: edit{pool: "cpus: spread"}, before: "all", after: "one",
 		probe: processors,
 	},
+	{ // programs in Go are told, too
+		key: "pools.*.cpus", base: edit{pool: "env: {inherit: false, keep: [PATH]}"},
+		set:    edit{pool: "env: {inherit: false, keep: [PATH]}, cpus: spread"},
+		before: "false", after: "1 true", probe: body("/env?name=GOMAXPROCS"),
+	},
 	{
 		key: "pools.*.no_new_privs", set: edit{pool: "no_new_privs: off"}, before: "1", after: "0",
 		probe: statusLine("NoNewPrivs"),
@@ -105,6 +110,11 @@ var isolationRows = []keyRow{
 		set:    edit{pool: "cpu_limit: {percent: 50%, action: throttle-under-load}"},
 		before: "nothing", after: "limited or said", probe: cgroupLimit("cpu.weight", "50",
 			"cpu_limit.action throttle-under-load"),
+	},
+	{
+		key: "pools.*.cgroup.memory", base: edit{pool: "env: {inherit: false, keep: [PATH]}"},
+		set:    edit{pool: "env: {inherit: false, keep: [PATH]}, cgroup: {memory: 100MB}"},
+		before: "false", after: "90000000B true", probe: body("/env?name=GOMEMLIMIT"),
 	},
 }
 

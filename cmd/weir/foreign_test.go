@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -50,6 +49,7 @@ server.serve_forever()
 	foreignNode = `
 const fs = require('fs');
 require('http').createServer((req, res) => {
+  if (req.url === '/spin') for (;;);
   if (req.method === 'POST') process.exit(3);
   const mask = process.umask();
   res.end({'/up': '', '/pid': String(process.pid), '/release': fs.readFileSync('release', 'utf8'),
@@ -108,7 +108,7 @@ pools:
   nap: {%s, start: on-demand, idle: {after: 200ms, action: suspend}}
   broken: {command: [%q, %q, %q], start: on-demand, rapid_fail: {failures: 2}}
 `, path, tt.flag, tt.side, app, app, path, tt.flag, tt.broken)))
-			f := &foreign{in, t}
+			f := &foreign{in, t, tt.program == "node"}
 			f.starts()
 			f.fails()
 			f.naps()
@@ -121,7 +121,8 @@ pools:
 // foreign is an instance with programs in another language.
 type foreign struct {
 	*instance
-	t *testing.T
+	t     *testing.T
+	spins bool // it has one loop, which /spin keeps busy
 }
 
 func (f *foreign) logged(re string) {
@@ -184,17 +185,28 @@ func (f *foreign) naps() {
 	}
 }
 
-// hangs: a worker that stands still is found by its ping while the other one answers.
+// hangs: a worker that stands still, or whose loop spins, is found by its ping while the other one answers.
 func (f *foreign) hangs() {
-	victim := any1(f.settled("web", 2))
-	if err := unix.Kill(victim, syscall.SIGSTOP); err != nil {
+	before := f.settled("web", 2)
+	victim, held := any1(before), "nothing in flight"
+	if f.spins {
+		if got := f.do("POST", f.url+"/spin", "").verdict(); got != "504 WorkerHung" {
+			f.t.Errorf("POST /spin = %s; want 504 WorkerHung", got)
+		}
+		victim, held = 0, `1 in flight: POST \\"/spin\\" id=[0-9a-f]+ sent for [0-9.]+m?s"`
+	} else if err := unix.Kill(victim, syscall.SIGSTOP); err != nil {
 		f.t.Fatal(err)
 	}
 	f.until("it is replaced", func(s *admin.Status) bool {
-		now := pids(s, "web")
-		return len(now) == 2 && !now[victim]
+		now, old := pids(s, "web"), 0
+		for pid := range now {
+			if before[pid] && pid != victim {
+				old++
+			}
+		}
+		return len(now) == 2 && old == 1
 	})
-	f.logged(`pid=` + strconv.Itoa(victim) + ` from=ready to=stopping reason="hung: no .*answer to (a )?pings? for 500ms`)
+	f.logged(`from=ready to=stopping reason="hung: no .*answer to (a )?pings? for 500ms.*; ` + held)
 	if got := f.get("/pid"); got.status != 200 {
 		f.t.Errorf("GET /pid = %d; want 200", got.status)
 	}

@@ -126,30 +126,39 @@ func TestStopAndRecycleWorker(t *testing.T) {
 	}
 }
 
-// A scaled pool has its count until a reload changes it; workers that need not go stay.
+// A scaled pool has its count until a reload changes it; a worker that has work is not the one that goes.
 func TestScaleHoldsUntilReload(t *testing.T) {
 	b := startBed(t, edit{})
-	before := b.settled("p", 1)
-	scale := func(n int, from map[int]bool) map[int]bool {
+	b.settled("p", 1)
+	scale := func(n int) map[int]bool {
 		t.Helper()
 		if code, _, stderr := b.weir("scale", "p", strconv.Itoa(n)); code != 0 {
 			t.Fatalf("weir scale p %d: %d, %s", n, code, stderr)
 		}
-		now, stayed := b.settled("p", n), 0
-		for pid := range now {
-			if from[pid] {
-				stayed++
+		return b.settled("p", n)
+	}
+	scale(3)
+	holding(b, "/hold", func() string {
+		busy := 0
+		b.until("a worker with a request", func(s *admin.Status) bool {
+			for _, w := range poolOf(s, "p").Workers {
+				if w.InFlight > 0 {
+					busy = w.PID
+				}
+			}
+			return busy != 0
+		})
+		for _, n := range []int{2, 1} {
+			if now := scale(n); !now[busy] {
+				t.Errorf("scale %d: workers %v; want %d, which has work, among them", n, now, busy)
 			}
 		}
-		if stayed != min(n, len(from)) {
-			t.Errorf("scale %d: workers %v; want as many as can be of %v", n, now, from)
-		}
-		return now
-	}
-	before = scale(2, scale(3, before))
+		return ""
+	})
+	two := scale(2)
 	b.apply(t, edit{pool: "queue: {length: 7}"})
-	if now := b.settled("p", 2); !maps.Equal(now, before) {
-		t.Errorf("after a reload that leaves the count alone: %v; want %v", now, before)
+	if now := b.settled("p", 2); !maps.Equal(now, two) {
+		t.Errorf("after a reload that leaves the count alone: %v; want %v", now, two)
 	}
 	b.apply(t, edit{pool: "workers: 4"})
 	b.settled("p", 4)
