@@ -35,6 +35,9 @@
 //   - × floor: the row's median divided by the floor's. weir is ×: Weir's median divided by the
 //     row's; below 1 Weir needs less.
 //
+// hosted-64 and hosted-close have Weir's own hostings of one handler side by side: on the loop of the
+// front, and in one worker by mux and by reuseport. Front and worker count together.
+//
 // idle-memory is the growth of the front's proportional set size (and the supervisor's) from 2 000
 // to 10 000 idle keep-alive connections, each after one request, divided by 8 000. Our own peers
 // collect garbage before each look; every server is given until its memory stands still, at most

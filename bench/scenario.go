@@ -16,6 +16,7 @@ const (
 	modeStatic mode = "static" // the files of bench.files
 	modeProxy  mode = "proxy"  // forward to a worker on a Unix socket
 	modeDemo   mode = "demo"   // Weir without arguments: the demo with two workers
+	modeHosted mode = "hosted" // a handler of Weir's demo, on the loop and in workers
 )
 
 // kind is how a scenario is measured.
@@ -59,6 +60,10 @@ var scenarios = []scenario{
 		mode: modeProxy, path: "/small", conns: 64, pipeline: 1},
 	{name: "proxy-1m", text: "1 MiB from a worker on a Unix socket, 16 connections; front only",
 		mode: modeProxy, path: "/1m", conns: 16, pipeline: 1, large: true},
+	{name: "hosted-64", text: "14 bytes from a handler of the binary, 64 connections; all processes",
+		mode: modeHosted, path: "/hello", conns: 64, pipeline: 1},
+	{name: "hosted-close", text: "the same, one connection per request",
+		mode: modeHosted, path: "/hello", conns: 64, pipeline: 1, closing: true},
 	{name: "idle-memory", text: "user memory of an idle keep-alive connection, 2000 to 10000",
 		kind: kindIdle, mode: modeHello, path: "/"},
 	{name: "cold-start", text: "exec to first 200, all CPUs",

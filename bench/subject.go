@@ -51,6 +51,9 @@ type finder struct {
 var finders = []finder{
 	{"weir", findWeir},
 	{"weir-demo", findWeirDemo},
+	hosted("weir-in-process", ""),
+	hosted("weir-mux", "dispatch: mux"),
+	hosted("weir-reuseport", "dispatch: reuseport"),
 	{"floor", goPeer("floor", []mode{modeHello, modeStatic}, floorArgs)},
 	{"gnet", goPeer("gnet", []mode{modeHello}, listenArgs)},
 	{"fasthttp", goPeer("fasthttp", []mode{modeHello, modeStatic, modeProxy}, listenArgs)},

@@ -26,6 +26,8 @@ var Targets = []Target{
 	{"proxy-small", "weir", "nginx", 0.85},
 	{"proxy-1m", "weir", "nginx", 0.75},
 	{"static-1m", "weir", "nginx", 1.0},
+	{"hosted-64", "weir-reuseport", "weir-in-process", 1.05},
+	{"hosted-close", "weir-reuseport", "weir-in-process", 1.05},
 	{"idle-memory", "weir", "", 320},
 	{"cold-start", "weir-demo", "", 60},
 	{"parser", "weir", "", 250},
