@@ -37,6 +37,10 @@
 //   - × floor: the row's median divided by the floor's. weir is ×: Weir's median divided by the
 //     row's; below 1 Weir needs less.
 //
+// The hosted scenarios have one small application in every hosting side by side: on the loop of Weir's
+// front, in one worker by each dispatch mode, and behind proxies. Front and worker count together and
+// share the servers' CPU.
+//
 // idle-memory is the growth of the front's proportional set size (and the supervisor's) from 2 000
 // to 10 000 idle keep-alive connections, each after one request, divided by 8 000. Our own peers
 // collect garbage before each look; every server is given until its memory stands still, at most

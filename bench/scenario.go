@@ -64,6 +64,8 @@ var scenarios = []scenario{
 		mode: modeHosted, path: "/small", conns: 1, pipeline: 1},
 	{name: "hosted-64", text: "13 bytes of an application over 64 connections; front and worker",
 		mode: modeHosted, path: "/small", conns: 64, pipeline: 1},
+	{name: "hosted-close", text: "the same, one connection per request",
+		mode: modeHosted, path: "/small", conns: 64, pipeline: 1, closing: true},
 	{name: "idle-memory", text: "user memory of an idle keep-alive connection, 2000 to 10000",
 		kind: kindIdle, mode: modeHello, path: "/"},
 	{name: "cold-start", text: "exec to first 200, all CPUs",

@@ -42,6 +42,11 @@ func startOwn(t *testing.T, workers int, pool string, top ...string) (in *instan
 	return in, dir
 }
 
+// sharing: the kernel cannot balance, and all workers have the same socket.
+func (in *instance) sharing() bool {
+	return strings.Contains(in.stderr.String(), "share one socket")
+}
+
 // fds is how many descriptors process pid has.
 func fds(t *testing.T, pid int) int {
 	t.Helper()
@@ -85,7 +90,7 @@ func TestReuseportRecyclesUnderLoad(t *testing.T) {
 	s := in.until("all of it counted", func(s *admin.Status) bool {
 		return s.Counters["responses_2xx"] >= uint64(k.served.Load())
 	})
-	if got := s.Listeners[0]; got.Pool != "p" || got.Sockets != 3 {
+	if got := s.Listeners[0]; got.Pool != "p" || got.Sockets != 3 && !in.sharing() {
 		t.Errorf("listener %+v; want pool p's, a socket for each worker that there was at once", got)
 	}
 	t.Logf("%d connections answered during %d recycles of two workers", k.served.Load(), n)
@@ -99,6 +104,9 @@ func TestReuseportBalance(t *testing.T) {
 	t.Parallel()
 	const conns, workers = 10_000, 4
 	in, _ := startOwn(t, workers, "")
+	if in.sharing() {
+		t.Skip("needs a kernel that takes SO_ATTACH_REUSEPORT_CBPF")
+	}
 	var mu sync.Mutex
 	counts := map[string]int{}
 	var clients sync.WaitGroup

@@ -303,6 +303,9 @@ func TestCommandLineErrors(t *testing.T) {
 			"--hosting: --respond is answered in-process"},
 		{"dispatch", command(m.flags("dispatch", "handoff"), "python3"),
 			`--dispatch: "handoff" is not known, expected one of http, mux`},
+		{"dispatch of a stranger", command(m.flags("dispatch", "reuseport"), "python3"),
+			`--dispatch: "reuseport": python3 cannot take a site over, expected http: only handlers of ` +
+				"this program can"},
 		{"command not found", command(m.flags(), "pyton3"),
 			`-- pyton3: command "pyton3" not found in PATH`},
 		{"no file", m.flags("config", "nowhere.yaml"),
