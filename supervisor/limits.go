@@ -24,7 +24,7 @@ const (
 	failuresKept  = 1000 // times of failures per pool; more if rapid_fail.failures is
 	halfOpenFirst = 4    // doublings of backoffMin before the first half-open probe: 1.6 s
 
-	outputBufferMin       = 512                  // of a stream that has nothing to say
+	outputBufferMin       = 512                  // of a stream that has nothing to say; doubles to the next
 	outputLineBytesMax    = 16 << 10             // a longer line is cut into pieces of this size
 	outputLinesPerSecond  = 10_000               // per worker, by default
 	outputLinesKept       = 100                  // per worker, for status and errors

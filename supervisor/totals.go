@@ -4,7 +4,7 @@ import "time"
 
 // PoolCounts is what happened to requests for a pool.
 type PoolCounts struct {
-	Requests     uint64 `json:"requests"`      // that came
+	Requests     uint64 `json:"requests"`      // that came while it was available
 	Queued       uint64 `json:"queued"`        // of them, those that had to wait
 	QueueFull    uint64 `json:"queue_full"`    // refused
 	QueueTimeout uint64 `json:"queue_timeout"` // waited too long

@@ -103,7 +103,7 @@ sites:
     apps: {/: {pool: web}, /nap: {pool: nap}, /broken: {pool: broken}}
 sidecars: {side: {command: [%q, %q, %q]}}
 pools:
-  web: {%s, workers: 2, after: [side], ready: {probe: {http: /up}}, ping: {http: /up, every: 100ms, timeout: 500ms},
+  web: {%s, workers: 2, after: [side], ready: {probe: {http: /up}}, ping: {http: /up, every: 100ms, timeout: 1s},
     stop_timeout: 500ms}
   nap: {%s, start: on-demand, idle: {after: 200ms, action: suspend}}
   broken: {command: [%q, %q, %q], start: on-demand, rapid_fail: {failures: 2}}
@@ -206,7 +206,7 @@ func (f *foreign) hangs() {
 		}
 		return len(now) == 2 && old == 1
 	})
-	f.logged(`from=ready to=stopping reason="hung: no .*answer to (a )?pings? for 500ms.*; ` + held)
+	f.logged(`from=ready to=stopping reason="hung: no .*answer to (a )?pings? for 1s.*; ` + held)
 	if got := f.get("/pid"); got.status != 200 {
 		f.t.Errorf("GET /pid = %d; want 200", got.status)
 	}

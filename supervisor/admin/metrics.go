@@ -152,7 +152,7 @@ var poolFamilies = []poolFamily{
 		func(p *Pool) float64 { return p.Oldest }),
 	number("weir_pool_in_flight", gauge, "Requests that workers hold.",
 		func(p *Pool) int { return p.Held }),
-	number("weir_pool_requests_total", counter, "Requests for the pool.",
+	number("weir_pool_requests_total", counter, "Requests that came while the pool was available.",
 		func(p *Pool) uint64 { return p.Totals.Requests }),
 	number("weir_pool_queued_total", counter, "Of them, those that had to wait.",
 		func(p *Pool) uint64 { return p.Totals.Queued }),

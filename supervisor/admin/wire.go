@@ -106,7 +106,7 @@ type Pool struct {
 
 // PoolTotals are what happened to a pool since it was added, whatever fronts and workers came and went.
 type PoolTotals struct {
-	Requests     uint64 `json:"requests"`         // that came
+	Requests     uint64 `json:"requests"`         // that came while it was available
 	Queued       uint64 `json:"queued"`           // of them, those that had to wait
 	QueueFull    uint64 `json:"queue_full"`       // refused
 	QueueTimeout uint64 `json:"queue_timeout"`    // waited too long
