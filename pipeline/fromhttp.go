@@ -10,9 +10,11 @@ import (
 
 // FromHTTP makes a Handler of a net/http handler, to run as Blocking. It gets an ordinary request:
 // a streamed body, a context that ends with the exchange, trailers; URL.Path is the path without
-// PathBase. Its ResponseWriter implements Flusher, io.StringWriter and what ResponseController asks
-// for a flush and full duplex, but not Hijacker. Fields that belong to the connection are the
-// exchange's: "Connection: close" is obeyed, the others are dropped.
+// PathBase. Its ResponseWriter implements Flusher, io.StringWriter, what ResponseController asks for a
+// flush and full duplex, and Hijacker for requests that offer protocols to switch to, which is what
+// WebSocket libraries need (the handler may hold the connection like any other until it closes it).
+// Fields that belong to the connection are the exchange's: "Connection: close" is obeyed, the others
+// are dropped.
 func FromHTTP(h http.Handler) Handler {
 	if h == nil {
 		panic("pipeline: FromHTTP(nil)")
@@ -107,6 +109,9 @@ func httpHeader(c *Context, r *http.Request) http.Header {
 			h[strings.Clone(key)] = append(h[key], strings.Clone(value))
 		}
 	}
+	if c.r.Upgrade && h["Connection"] == nil { // libraries look for it
+		h["Connection"] = []string{"Upgrade"}
+	}
 	return h
 }
 
@@ -160,6 +165,8 @@ type responseWriter struct {
 	wrote   bool     // WriteHeader was called with a final status
 	sniffed bool     // the first body bytes were looked at
 	told    []string // keys of declared trailers
+	// switching: the status is 101, and Hijack is to follow.
+	switching bool
 }
 
 var errHandlerDone = errors.New("pipeline: ResponseWriter used after its handler returned")
@@ -188,7 +195,11 @@ func (w *responseWriter) WriteHeader(status int) {
 	for name := range declaredTrailers(nil, strings.Join(w.header["Trailer"], ",")) {
 		w.told = append(w.told, name)
 	}
-	_ = w.c.SetStatus(status) // not started: only this writer starts it
+	if status == http.StatusSwitchingProtocols { // Hijack is to follow
+		w.switching = true
+	} else {
+		_ = w.c.SetStatus(status) // not started: only this writer starts it
+	}
 	w.addTo(w.c.AddHeader)
 }
 
@@ -239,7 +250,7 @@ func (w *responseWriter) begin(b []byte) error {
 	if !w.wrote {
 		w.WriteHeader(http.StatusOK)
 	}
-	if s := w.c.status; s == http.StatusNoContent || s == http.StatusNotModified {
+	if s := w.c.status; w.switching || s == http.StatusNoContent || s == http.StatusNotModified {
 		return http.ErrBodyNotAllowed
 	}
 	if !w.sniffed && len(b) > 0 {
@@ -272,6 +283,14 @@ func (w *responseWriter) EnableFullDuplex() error { return nil }
 
 // end completes the response when the handler has returned.
 func (w *responseWriter) end() {
+	switch {
+	case w.c == nil:
+		return // hijacked
+	case w.switching:
+		w.c.Fail(http.StatusInternalServerError, HandlerError)
+		w.c = nil
+		return
+	}
 	if !w.wrote {
 		w.WriteHeader(http.StatusOK)
 	}

@@ -35,6 +35,7 @@ type run struct {
 	done       bool // the goroutine will not touch the Context again
 	err        error
 	in         runBody
+	hijacked   *hijacked // the connection that the handler took; nil: none
 
 	abortStatus int
 	abortReason Reason
@@ -43,6 +44,7 @@ type run struct {
 
 	returned bool // goroutine only: the handler came back, it did not panic
 	headSent bool // loop only
+	halfSent bool // loop only: CloseWrite of a tunnel
 }
 
 // runBuffers are the buffers of a run, which outlive it.
@@ -78,6 +80,9 @@ func (r *run) execute() {
 		r.c.pumpBlocking()
 		r.c.stream = nil
 	}
+	if r.hijacked != nil {
+		r.hijacked.await()
+	}
 	r.returned = true
 }
 
@@ -85,6 +90,9 @@ func (r *run) execute() {
 // goroutine does; the exchange then treats it as one on the loop.
 func (r *run) exit() {
 	v := recover()
+	if r.hijacked != nil {
+		r.hijacked.part()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -216,15 +224,23 @@ func (r *run) onTake(c *Context) {
 	b, done, dead := r.out, r.done, r.err != nil || r.aborted
 	r.out, r.spare = r.spare[:0], nil
 	wantHead := r.headWanted && !r.headSent
+	half := r.hijacked != nil && r.hijacked.half && !r.halfSent
 	r.mu.Unlock()
 	room := true
 	if !dead {
 		if wantHead {
 			r.headSent = true
 			r.x.SendHead(c.status, &c.fields, r.headLength)
+			if r.headLength == LengthTunnel {
+				r.x.ReceiveBody((*runSink)(r))
+			}
 		}
 		if len(b) > 0 {
 			room = r.x.SendBody(b)
+		}
+		if half && r.headSent && r.headLength == LengthTunnel {
+			r.halfSent = true
+			r.x.CloseWrite()
 		}
 	}
 	r.mu.Lock()

@@ -44,7 +44,19 @@ func behindFront(t *testing.T, mode string, h pipeline.Handler) (*http.Client, s
 // front is a front of two loops with a pool of one worker.
 func front(t *testing.T, socket string, mux bool, o dispatch.Options) (*http.Client, string) {
 	t.Helper()
-	var loops []*netpoll.Loop
+	loops := twoLoops(t)
+	o.Name = "test"
+	pool := dispatch.NewPool(o, loops, told{make(chan string, 16)})
+	e := dispatch.Endpoint{Network: "unix", Address: socket, Concurrency: 64, Mux: mux}
+	if err := pool.AddWorker(1, e); err != nil {
+		t.Fatal(err)
+	}
+	c, addr, _ := serverFor(t, loops, pool.Handler())
+	return c, addr
+}
+
+func twoLoops(t *testing.T) (loops []*netpoll.Loop) {
+	t.Helper()
 	for i := range 2 {
 		l, err := netpoll.New(netpoll.Config{Index: i, PlainWait: true})
 		if err != nil {
@@ -52,18 +64,18 @@ func front(t *testing.T, socket string, mux bool, o dispatch.Options) (*http.Cli
 		}
 		loops = append(loops, l)
 	}
-	o.Name = "test"
-	pool := dispatch.NewPool(o, loops, told{make(chan string, 16)})
-	so := server.Options{}
+	return loops
+}
+
+// serverFor is a front's server with one handler, which may be a Blocking one.
+func serverFor(t *testing.T, loops []*netpoll.Loop, h pipeline.Handler) (*http.Client, string, *server.Server) {
+	t.Helper()
+	so := server.Options{Blocking: func(f func()) bool { go f(); return true }}
 	srv := server.New(loops, so)
 	for _, l := range loops {
 		done := make(chan struct{})
 		go func() { l.Run(); close(done) }()
 		t.Cleanup(func() { l.Stop(); <-done })
-	}
-	e := dispatch.Endpoint{Network: "unix", Address: socket, Concurrency: 64, Mux: mux}
-	if err := pool.AddWorker(1, e); err != nil {
-		t.Fatal(err)
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -79,7 +91,7 @@ func front(t *testing.T, socket string, mux bool, o dispatch.Options) (*http.Cli
 	}
 	err = srv.Apply(so, []server.Listener{{Address: "x", FDs: []int{fd}}}, []server.Site{{
 		Name: "x", Bindings: []server.Binding{{Address: "x", Host: "*"}},
-		Apps: []server.App{{Prefix: "/", Handler: pool.Handler(), Limits: server.Limits{Body: server.Off}}},
+		Apps: []server.App{{Prefix: "/", Handler: h, Limits: server.Limits{Body: server.Off}}},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +103,7 @@ func front(t *testing.T, socket string, mux bool, o dispatch.Options) (*http.Cli
 		}, ExpectContinueTimeout: 5 * time.Second,
 	}}
 	t.Cleanup(c.CloseIdleConnections)
-	return c, addr
+	return c, addr, srv
 }
 
 // TestBehindFront: the same handler gives the same answers in every mode.
