@@ -18,6 +18,7 @@ type fleet struct {
 	idleAt  time.Time // when the next worker is idle; zero: none will be
 	asked   bool      // memory is being measured for more workers
 	guarded bool      // more workers are needed and memory does not hold them: said
+	capped  bool      // more workers are needed and limits.workers allows none: said
 }
 
 // setTarget makes n the wanted number of workers; slots follow with the next maintain. It is the one
@@ -48,6 +49,7 @@ func (p *Pool) retarget(old *PoolConfig, now time.Time) {
 		n = max(n, p.first())
 	}
 	p.setTarget(n, "configuration changed", now)
+	p.fleet.lookAt = earlier(p.fleet.lookAt, now.Add(scaleAgain)) // nobody may report on a pool at rest
 	for !p.suspends() && p.lastParked() != nil {
 		p.wake(p.lastParked(), "idle workers are not suspended any more", now)
 	}
@@ -71,8 +73,28 @@ func (p *Pool) demand(now time.Time) {
 		return
 	}
 	if p.target == 0 {
-		p.setTarget(p.first(), "a request waits", now)
+		p.setTarget(p.allowed(p.first()), "a request waits", now)
 	}
+}
+
+// allowed is how many of n further workers limits.workers leaves room for.
+func (p *Pool) allowed(n int) int {
+	limit, all := p.ps.opts.Workers, 0
+	if limit == 0 {
+		return n
+	}
+	for _, q := range p.ps.pools {
+		if q.want == PoolRunning && !isSidecar(q.name) {
+			all += q.target
+		}
+	}
+	n = min(n, max(0, limit-all))
+	if n == 0 && !p.fleet.capped {
+		p.ps.log.Warn("pool not scaled: limits.workers", "pool", p.name, "workers", p.target,
+			"workers_of_all", all, "limit", limit)
+	}
+	p.fleet.capped = n == 0
+	return n
 }
 
 // dormant reports that no worker need be in rotation: none is wanted, or what is wanted sleeps. The
@@ -157,12 +179,12 @@ func (p *Pool) planLook(v *scaleView, now time.Time) {
 
 // grow asks for a step of more workers, once it is known how much memory they may use.
 func (p *Pool) grow(why string, now time.Time) {
-	from := p.target
+	from, step := p.target, p.allowed(p.step())
 	if p.conf.Scale.Memory == config.GuardOff {
-		p.setTarget(from+p.step(), why, now)
+		p.setTarget(from+step, why, now)
 		return
 	}
-	if p.fleet.asked {
+	if p.fleet.asked || step == 0 {
 		return
 	}
 	p.fleet.asked = true
@@ -173,7 +195,7 @@ func (p *Pool) grow(why string, now time.Time) {
 		if p.want != PoolRunning || p.state == PoolFailed || p.target != from {
 			return // it is not what was asked for any more
 		}
-		if n := p.affordable(p.step(), m.free); n > 0 {
+		if n := p.affordable(p.allowed(p.step()), m.free); n > 0 {
 			p.setTarget(from+n, why, now)
 		}
 		p.settle(now)

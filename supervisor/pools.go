@@ -22,6 +22,7 @@ type PoolsOptions struct {
 	User       string       // USER[:GROUP] of pools that name none; "" is the invoking user
 	FrontUser  string       // USER[:GROUP] of the front, which must reach the sockets; "" likewise
 	Starts     int          // workers of all pools that may be starting at once; 0: no bound
+	Workers    int          // of all pools, beyond which load starts none; 0: no bound
 	NoFile     *[2]uint64   // RLIMIT_NOFILE (soft, hard) of workers; nil is what this process started with
 
 	// Process is true in the supervisor process and false in a library: orphaned descendants of

@@ -331,3 +331,49 @@ func TestFewerWorkersTheLeastMissedFirst(t *testing.T) {
 		t.Errorf("the worker with a request is %s; want ready", m.p.workers[1].state)
 	}
 }
+
+// limits.workers bounds what load leads to, over all pools; what is asked for without load counts.
+func TestScaleWorkersOfAll(t *testing.T) {
+	m := started(t, func(c *PoolConfig) {
+		c.Scale = Scaling{Min: 1, Max: 8, Scale: config.Scale{Step: 4}}
+	})
+	m.happens(1, evReady)
+	other := m.ps.add(PoolConfig{Name: "other", Command: []string{"app"}, Workers: 2})
+	other.event(evPoolStart, m.env.t)
+	other.settle(m.env.t)
+	lazy := m.ps.add(PoolConfig{Name: "lazy", Command: []string{"app"}, Start: config.StartOnDemand})
+	lazy.event(evPoolStart, m.env.t)
+	lazy.settle(m.env.t)
+	m.ps.opts.Workers = 3
+	lines := m.logged()
+	m.env.calls = nil
+	m.reports(0, 0, 8)
+	m.later(scaleAgain)
+	m.ps.onPool("lazy", (*Pool).onWaits)
+	m.want("three there are")
+	if n := strings.Count(lines.String(), "pool not scaled: limits.workers"); n != 2 {
+		t.Errorf("%d lines; want one of each pool, in\n%s", n, lines)
+	}
+	m.ps.opts.Workers = 5
+	m.later(scaleAgain)
+	m.want("two of four", "spawn 2", "spawn 3")
+	m.ps.opts.Workers = 6
+	m.ps.onPool("lazy", (*Pool).onWaits)
+	m.want("one on demand", "spawn 1")
+	other.event(evPoolStop, m.env.t)
+	m.ps.opts.Workers = 4
+	if n := m.p.allowed(1); n != 0 {
+		t.Errorf("allowed = %d; want 0: four are left", n)
+	}
+}
+
+// A changed configuration is looked at, though nothing happens in the pool.
+func TestScaleOfAPoolAtRest(t *testing.T) {
+	m := serving(t, nil)
+	m.later(time.Minute)
+	c := *m.p.conf
+	c.Scale = Scaling{Min: 1, Max: 3, Spare: 3}
+	m.wait(m.p.apply(c, m.env.t))
+	m.later(time.Second)
+	m.want("spare ones", "spawn 2")
+}

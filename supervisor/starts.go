@@ -76,9 +76,9 @@ func (ps *Pools) serveLine(now time.Time) {
 	}
 }
 
-// SetStarts changes how many workers of all pools may be starting at once; 0 is no bound.
-func (ps *Pools) SetStarts(n int) {
-	ps.call(func(time.Time) { ps.starts.max = n })
+// SetBounds changes PoolsOptions.Starts and PoolsOptions.Workers.
+func (ps *Pools) SetBounds(starts, workers int) {
+	ps.call(func(time.Time) { ps.starts.max, ps.opts.Workers = starts, workers })
 }
 
 // spawnIn starts a worker for a seat; nil while it must wait for its turn.

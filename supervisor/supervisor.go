@@ -186,7 +186,8 @@ func (s *Supervisor) open() error {
 	}
 	pools, err := NewPools(PoolsOptions{
 		Link: s.groups, groups: s.groups, Logger: s.log, RuntimeDir: s.dir.path, Output: s.opts.Stderr, User: c.User,
-		FrontUser: c.User, Starts: int(c.Limits.Starts), Process: s.adopt, OnExit: s.poolExit,
+		FrontUser: c.User, Starts: int(c.Limits.Starts), Workers: workersMax(c), Process: s.adopt,
+		OnExit: s.poolExit,
 	})
 	if err != nil {
 		return err
@@ -198,6 +199,14 @@ func (s *Supervisor) open() error {
 		serve()
 	}
 	return err
+}
+
+// workersMax is limits.workers; 0: off.
+func workersMax(c *config.Config) int {
+	if c.Limits.Workers.IsOff() {
+		return 0
+	}
+	return int(c.Limits.Workers)
 }
 
 func argv0() string {

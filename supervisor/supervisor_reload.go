@@ -77,7 +77,7 @@ func (s *Supervisor) reload(ctx context.Context) error {
 	}
 	s.log.Info("reloaded", "sites", countOf(changes.Sites), "listeners", countOf(changes.Listeners),
 		"sidecars", countOf(changes.Sidecars), "pools", countOf(changes.Pools))
-	s.pools.SetStarts(int(next.Limits.Starts))
+	s.pools.SetBounds(int(next.Limits.Starts), workersMax(next))
 	err = errors.Join(s.pools.Apply(ctx, pools), s.fronts.sync(ctx), s.groups.synced(ctx))
 	s.groups.prune(next)
 	return err

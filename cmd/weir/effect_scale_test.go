@@ -101,6 +101,11 @@ var scaleRows = []keyRow{
 		before: never, after: "2", probe: grows(2),
 	},
 	{
+		key: "limits.workers", base: edit{app: "/hold: {pool: d}", pools: "d" + eager}, before: "2",
+		set:   edit{top: "limits: {workers: 3}", app: "/hold: {pool: e}", pools: "e" + eager},
+		after: "1, and said", probe: grownOrSaid,
+	},
+	{
 		key: "pools.*.workers.spare", set: edit{pool: "workers: {min: 1, max: 3, spare: 3}"},
 		before: never, after: "3", probe: workers("p", 3),
 	},
@@ -158,6 +163,29 @@ func grows(n int) probe {
 	return func(b *bed) string {
 		return holding(b, "/hold", func() string { return strconv.Itoa(len(b.settled("p", n))) })
 	}
+}
+
+// eager is a pool that wants another worker as soon as it has a request.
+const eager = `: {command: [testworker], workers: {min: 1, max: 2}, concurrency: 1}`
+
+// grownOrSaid is how many workers pool d or e has beside a request, or that the log says why not.
+func grownOrSaid(b *bed) (got string) {
+	at := b.stderr.count()
+	return holding(b, "/hold", func() string {
+		b.until("a second worker, or a line", func(s *admin.Status) bool {
+			for _, name := range []string{"d", "e"} {
+				if p := poolOf(s, name); p != nil && p.Ready == 2 {
+					got = "2"
+				}
+			}
+			lines, _ := b.stderr.from(at)
+			if strings.Contains(strings.Join(lines, "\n"), "pool not scaled: limits.workers\" pool=e workers=1") {
+				got = "1, and said"
+			}
+			return got != ""
+		})
+		return got
+	})
 }
 
 // spread is how many of six requests each worker of pool p holds.

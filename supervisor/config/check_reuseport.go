@@ -10,7 +10,7 @@ import (
 // them. Where workers accept for themselves there is nobody to do it.
 var ofFronts = []string{
 	"socket", "concurrency", "balance", "retry", "circuit", "queue", "limit", "timeouts", "slow_start",
-	"warmup", "idle", "scale", "hang.after",
+	"warmup", "idle", "scale", "hang.after", "buffer", "sendfile", "upstreams",
 }
 
 // checkReuseport holds a pool whose workers accept for themselves to what can be done so: all of

@@ -49,6 +49,11 @@ var startKeys = []Key{
 		Doc: "Workers of all pools that may be starting at once; others wait for their turn. " +
 			"auto: twice the CPU quota.",
 	},
+	{
+		Path: "limits.workers", Default: "off", allow: offOK, min: 1, max: allWorkersMax,
+		Doc: "Workers of all pools together beyond which none is started by load or on demand. What the " +
+			"configuration asks for without load (a number, min) is started all the same, and counts.",
+	},
 }
 
 // scaleKeys are of the number of workers.

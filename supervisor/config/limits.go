@@ -21,6 +21,7 @@ const (
 	workersMax     = 4096      // of a pool
 	slotsMax       = 1_000_000 // concurrency
 	startsMax      = 10_000
+	allWorkersMax  = 1_000_000
 	statusMin      = 100 // of an HTTP answer
 	statusMax      = 599
 	queueMax       = 10_000_000

@@ -77,6 +77,7 @@ type Limits struct {
 	Buffers     Size     `json:"buffers"`      // all buffers of a front together
 	Blocking    int      `json:"blocking"`     // blocking handlers at once; 503 above
 	Starts      Count    `json:"starts"`       // workers that start at once, of all pools
+	Workers     Count    `json:"workers"`      // that load may lead to, of all pools; may be off
 }
 
 // AppLimits are the limits in force for requests of one app, whether its own or inherited.
