@@ -108,11 +108,11 @@ func (j *job) startTunnel(protocol string) bool {
 func (j *job) clientEnded() {
 	j.bodyDone = true
 	j.moved = j.s.loop.Now()
+	j.writeFIN()
 	if j.left == 0 {
 		j.endTunnel()
 		return
 	}
-	j.writeFIN()
 	j.armIdle()
 }
 
