@@ -142,7 +142,7 @@ func (r *resolver) checkApp(site string, a *App) {
 		r.add(o, key+".priority", "is a place in a pool's queue, and this app has no pool",
 			"it beside pool", "")
 	}
-	for _, t := range []string{"connect", "first_byte", "idle", "total"} {
+	for _, t := range []string{"connect", "first_byte", "idle", "total", "tunnel"} {
 		if o, given := r.origins[key+".timeouts."+t]; given {
 			r.add(o, key+".timeouts."+t, "limits an exchange with a worker, and this app has no pool",
 				"it beside pool", "")
