@@ -202,6 +202,7 @@ func dispatchTimeouts(t config.UpstreamTimeouts) dispatch.Timeouts {
 		FirstByte: durationOr(t.FirstByte, dispatch.Off),
 		Idle:      durationOr(t.Idle, dispatch.Off),
 		Total:     durationOr(t.Total, dispatch.Off),
+		Tunnel:    durationOr(t.Tunnel, dispatch.Off),
 	}
 }
 

@@ -65,7 +65,8 @@ var importRules = []struct {
 		dir: "cmd/weir/...", may: []string{
 			"weir", "weir/pipeline", "weir/pipeline/middleware", "weir/supervisor/worker",
 		},
-		tests: []string{"weir/supervisor/..."}, // they ask the instance they started
+		// they ask the instance they started, also by WebSocket
+		tests: []string{"weir/supervisor/...", "weir/pipeline/pipelinetest"},
 		never: []string{gnetEngine},
 		why:   "the demo is an ordinary App on public API only",
 	},

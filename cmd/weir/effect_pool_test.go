@@ -220,6 +220,10 @@ var poolRows = []keyRow{
 		after: "cut", probe: cut("/trickle"),
 	},
 	{
+		key: "pools.*.timeouts.tunnel", before: never, set: edit{pool: "timeouts: {tunnel: 100ms}"},
+		after: "Close 1001", probe: quietSocket("/ws"),
+	},
+	{
 		key: "pools.*.stop_timeout", base: edit{command: "testworker, -deaf"}, before: never,
 		set: edit{pool: "stop_timeout: 100ms"}, after: "signal: killed", probe: func(b *bed) string {
 			if code, _, stderr := b.weir("recycle", "p"); code != 0 {

@@ -194,6 +194,11 @@ var appRows = []keyRow{
 		set:   edit{app: "/trickle: {pool: p, timeouts: {total: 100ms}}"},
 		after: "cut", probe: cut("/trickle"),
 	},
+	{
+		key: "sites.*.apps.*.timeouts.tunnel", before: never,
+		set:   edit{app: "/ws: {pool: p, timeouts: {tunnel: 100ms}}"},
+		after: "Close 1001", probe: quietSocket("/ws"),
+	},
 }
 
 // posts sends a body and gives status and reason.

@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"weir/pipeline/pipelinetest"
 	"weir/supervisor/worker"
 )
 
@@ -223,6 +224,7 @@ func workerMux(text string) *http.ServeMux {
 	m.HandleFunc("/holding", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, held.Load())
 	})
+	m.Handle("/ws", pipelinetest.WebSocketEcho(false))
 	m.HandleFunc("/healthz", healthz)
 	m.HandleFunc("/gate", func(http.ResponseWriter, *http.Request) {
 		_, _ = os.ReadFile(os.Getenv("GATE")) // a FIFO: until somebody has written to it

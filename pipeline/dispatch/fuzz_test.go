@@ -15,6 +15,7 @@ import (
 func FuzzMuxConn(f *testing.F) {
 	for _, b := range [][]byte{
 		append(responseFrame(1, 200, 2, false), dataFrame(1, "ok", true)...),
+		append(responseFrame(1, 101, -1, false, "Upgrade", "x"), dataFrame(1, "ok", true)...),
 		append(responseFrame(1, 103, -1, false, "Link", "x"), responseFrame(1, 404, 0, true)...),
 		frame.AppendCancel(nil, 1, frame.Refused), frame.AppendDrain(nil, 0), frame.AppendPing(nil, 1),
 		frame.AppendCredit(nil, 1, 5), []byte("HTTP/1.1 200 OK\r\n\r\n"),
@@ -39,7 +40,8 @@ func FuzzMuxConn(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		if _, err := io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"); err != nil {
+		if _, err := io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n"+
+			"Connection: Upgrade\r\nUpgrade: x\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
 		for {
@@ -51,6 +53,7 @@ func FuzzMuxConn(f *testing.F) {
 				break
 			}
 		}
+		_ = c.Close() // should it have become a tunnel
 		// A request that was not begun was sent again, and has taken the honest answer.
 		lie.Store(nil)
 		next, err := fr.connect()

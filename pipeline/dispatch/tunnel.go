@@ -89,10 +89,15 @@ func (j *job) startTunnel(protocol string) bool {
 	j.lane.w.tunnels.Add(1)
 	j.keep, j.body = false, j.body[:0]
 	j.bodyDone, j.stopped, j.paused = false, false, false
-	if c.StartTunnel(protocol) != nil || c.Ended() {
+	err := c.StartTunnel(protocol)
+	switch {
+	case c.Ended():
 		if u.job == j { // a callback has given the exchange up
 			j.drop()
 		}
+		return false
+	case err != nil: // more fields than a response may have
+		j.fail(502, reasonProtocol, "")
 		return false
 	}
 	j.moved = j.s.loop.Now()
@@ -108,11 +113,11 @@ func (j *job) startTunnel(protocol string) bool {
 func (j *job) clientEnded() {
 	j.bodyDone = true
 	j.moved = j.s.loop.Now()
+	j.writeFIN()
 	if j.left == 0 {
 		j.endTunnel()
 		return
 	}
-	j.writeFIN()
 	j.armIdle()
 }
 

@@ -146,7 +146,7 @@ func (r *resolver) checkApp(site string, a *App) {
 	if o, given := r.origins[key+".buffer"]; given {
 		r.add(o, key+".buffer", "is about a worker's slot, and this app has no pool", "it beside pool", "")
 	}
-	for _, t := range []string{"connect", "first_byte", "idle", "total"} {
+	for _, t := range []string{"connect", "first_byte", "idle", "total", "tunnel"} {
 		if o, given := r.origins[key+".timeouts."+t]; given {
 			r.add(o, key+".timeouts."+t, "limits an exchange with a worker, and this app has no pool",
 				"it beside pool", "")

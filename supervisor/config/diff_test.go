@@ -26,7 +26,7 @@ func TestDiff(t *testing.T) {
 			"apps./new.respond.body apps./new.respond.content_type apps./new.limits.request_line " +
 			"apps./new.limits.head apps./new.limits.fields apps./new.limits.body " +
 			"apps./new.timeouts.connect apps./new.timeouts.first_byte apps./new.timeouts.idle " +
-			"apps./new.timeouts.total apps./new.priority"},
+			"apps./new.timeouts.total apps./new.timeouts.tunnel apps./new.priority"},
 		{"queue", []string{"pools.shop.queue.length=11"}, "~shop queue.length"},
 		{"count of workers", []string{"pools.shop.workers=5"}, "~shop workers"},
 		{"command", []string{"pools.shop.command=[python3, b.py]"}, "~shop! command"},

@@ -74,7 +74,12 @@ var poolKeys = []Key{
 	},
 	{
 		Path: "pools.*.timeouts.total", Default: "off", allow: offOK,
-		Doc: "The whole exchange with a worker; then 504 Timer_WorkerTotal.",
+		Doc: "The whole exchange with a worker, a tunnel excepted; then 504 Timer_WorkerTotal.",
+	},
+	{
+		Path: "pools.*.timeouts.tunnel", Default: "1h", allow: offOK,
+		Doc: "Once an Upgrade was answered by 101, the only clock: between two bytes, either way; then the " +
+			"tunnel ends, Timer_Tunnel. Where one side has sent FIN, timeouts.idle if that is shorter.",
 	},
 	{
 		Path: "pools.*.stop_timeout", Default: "30s", allow: offOK,

@@ -78,4 +78,8 @@ var siteKeys = []Key{
 		Path: "sites.*.apps.*.timeouts.total", allow: offOK,
 		Doc: "As the pool's timeouts.total, for this app.",
 	},
+	{
+		Path: "sites.*.apps.*.timeouts.tunnel", allow: offOK,
+		Doc: "As the pool's timeouts.tunnel, for this app.",
+	},
 }

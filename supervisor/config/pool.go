@@ -136,6 +136,7 @@ type UpstreamTimeouts struct {
 	FirstByte Duration `json:"first_byte"` // from the last request byte to the answer's first
 	Idle      Duration `json:"idle"`       // between bytes, either way
 	Total     Duration `json:"total"`
+	Tunnel    Duration `json:"tunnel"` // between bytes, either way, once a 101 was answered
 }
 
 // Output is what happens to a worker's stdout and stderr.

@@ -114,6 +114,7 @@ func (r *resolver) resolveApp(site string, a *App) {
 	inherit(r, key+".timeouts.first_byte", from+"first_byte", &a.Timeouts.FirstByte, t.FirstByte)
 	inherit(r, key+".timeouts.idle", from+"idle", &a.Timeouts.Idle, t.Idle)
 	inherit(r, key+".timeouts.total", from+"total", &a.Timeouts.Total, t.Total)
+	inherit(r, key+".timeouts.tunnel", from+"tunnel", &a.Timeouts.Tunnel, t.Tunnel)
 	inherit(r, key+".buffer", poolKey(a.Pool)+".buffer", &a.Buffer, p.Buffer)
 }
 

@@ -71,6 +71,7 @@ func (l *Loaded) applies(p path, v reflect.Value) bool {
 	switch p.pattern {
 	case "sites.*.apps.*.timeouts.connect", "sites.*.apps.*.timeouts.first_byte",
 		"sites.*.apps.*.timeouts.idle", "sites.*.apps.*.timeouts.total",
+		"sites.*.apps.*.timeouts.tunnel",
 		"sites.*.apps.*.respond.status", "sites.*.apps.*.respond.content_type",
 		"sites.*.apps.*.respond.body":
 		_, given := l.origins[p.key]

@@ -118,6 +118,7 @@ func (x *exchange) respond() {
 		if x.body != nil && !x.body.ended.Load() {
 			x.ctx.SetConnectionClose() // what is left of the request may not be read any more
 		}
+		r.ImmediateHeaderFlush = true // a stream of events begins before the first of them
 		r.SetBodyStream(x, int(x.length))
 	}
 }

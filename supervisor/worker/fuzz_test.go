@@ -25,12 +25,16 @@ func FuzzMuxSession(f *testing.F) {
 	f.Add(with(requestFrame(1, "/", 0, true), requestFrame(2, "/big", 0, true)), uint8(0))
 	f.Add(with(body, append(frame.AppendHeader(nil, frame.Data, true, 1, 3), "abc"...)), uint8(3))
 	f.Add(with(requestFrame(1, "/big", 0, true), frame.AppendCredit(nil, 1, 1000), frame.AppendCancel(nil, 1, frame.Over)), uint8(1))
+	f.Add(with(upgradeFrame(1),
+		append(frame.AppendHeader(nil, frame.Data, true, 1, 3), "abc"...)), uint8(7))
 	f.Add(with(frame.AppendPing(nil, 1), frame.AppendDrain(nil, 1)), uint8(9))
 	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"), uint8(2))
 	s, err := newMuxServer(func(c *pipeline.Context) {
 		switch c.Path() {
 		case "/big":
 			c.Text(200, string(make([]byte, 200_000)))
+		case "/tunnel":
+			rawTunnel(c)
 		case "/echo":
 			c.ReadBody(1<<10, func(c *pipeline.Context, b []byte, err error) { c.Text(200, string(b)) })
 		default:

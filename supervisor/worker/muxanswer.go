@@ -242,6 +242,7 @@ func (x *muxStream) finish() {
 func (x *muxStream) writeEnd() {
 	conn := x.ss.conn
 	conn.Commit(frame.AppendHeader(conn.Reserve(frameRoom), frame.Data, true, x.id, 0))
+	x.endSent = true
 }
 
 // cut ends the response so that nobody takes it for whole.

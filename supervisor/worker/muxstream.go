@@ -53,6 +53,7 @@ type streamState struct {
 	noBody   bool
 	tunnel   bool // the response is a 101
 	halfDone bool // of a tunnel: our side has ended, or will behind the parts
+	endSent  bool // END was
 	ended    bool // complete, or given up
 
 	depth     int // entries into user code on the stack

@@ -23,7 +23,7 @@ func (x *muxStream) CloseWrite() {
 
 // endTunnel ends both directions.
 func (x *muxStream) endTunnel() {
-	if !x.halfDone {
+	if !x.endSent {
 		x.writeEnd()
 	}
 	if !x.bodyDone {

@@ -18,6 +18,7 @@ import (
 	"weir/pipeline/dispatch"
 	"weir/pipeline/pipelinetest"
 	"weir/pipeline/server"
+	"weir/protocol/frame"
 )
 
 // tunnelModes are the ways in which a handler gets its tunnels. "native" is net/http's own server.
@@ -78,6 +79,18 @@ func rawTunnel(c *pipeline.Context) {
 	}
 	c.Hold(&shouter{})
 	c.ReceiveBody(&shouter{})
+}
+
+// upgradeFrame is a REQUEST that asks for rawTunnel's protocol.
+func upgradeFrame(stream uint32) []byte {
+	text := "GET /tunnel HTTP/1.1\r\nHost: x\r\nUpgrade: shout\r\n\r\n"
+	b, err := frame.CloseRequest(append(frame.OpenRequest(nil), text...), 0, stream, false,
+		&frame.RequestHead{Flags: frame.FlagUpgrade, Length: frame.LengthUnknown, Method: 3, Target: 7, Path: 7},
+		[]frame.Line{{Name: 4, Value: 1}, {Name: 7, Value: 5}})
+	if err != nil {
+		panic(err)
+	}
+	return b
 }
 
 type shouter struct{}
