@@ -380,10 +380,6 @@ pools: {p: {`+pool+`}}
 	if a, err := do(client, "GET", "http://"+moved+"/hello", ""); err != nil || a.status != 200 {
 		t.Errorf("at the new address: %+v, %v", a, err)
 	}
-	if why := apply(1, file(moved, "dispatch: mux, workers: 2", "")); !strings.Contains(why,
-		"accepted on by the workers of pool p now, by the front then: that needs a restart") {
-		t.Errorf("another owner of the same address: %s", why)
-	}
 	next := "127.0.0.1:" + freePort(t)
 	apply(0, file(next, "dispatch: mux, workers: 2", ""))
 	if a, err := do(client, "GET", "http://"+next+"/hello", ""); err != nil || a.status != 200 {
@@ -393,6 +389,50 @@ pools: {p: {`+pool+`}}
 	if a, err := do(client, "GET", "http://"+moved+"/hello", ""); err != nil || a.status != 200 {
 		t.Errorf("by workers again: %+v, %v", a, err)
 	}
+}
+
+// An address passes from the front to workers and back, and from pool to pool, while every request comes
+// by a connection of its own: each is answered, by whoever it is for.
+func TestReuseportPasses(t *testing.T) {
+	t.Parallel()
+	dir, address := shortDir(t), "127.0.0.1:"+freePort(t)
+	file := func(app, pools string) string {
+		return fileOf(t, dir, "loops: 2\nsites: {s: {bindings: [\""+address+"\"], apps: {/: {"+app+
+			"}}}}\npools: {"+pools+"}\n")
+	}
+	const hosted = "handler: demo-worker, pool: p"
+	in := start(t, "--config", file(hosted, "p: {dispatch: mux, workers: 2}"))
+	k, kept := knockFor(address, "/hello"), startLoad(in.url+"/hello")
+	for i, next := range []struct{ desc, app, pools, owner, by string }{
+		{"front to workers", hosted, "p: {dispatch: reuseport, workers: 2}", "p", "Weir-Worker"},
+		{"and back", hosted, "p: {dispatch: http}", "", "Weir-Worker"},
+		{"to more workers", hosted, "p: {dispatch: reuseport, workers: 3}", "p", "Weir-Worker"},
+		{"to the loop", "handler: demo-worker", "", "", "Weir"},
+		{"from the loop", hosted, "p: {dispatch: reuseport, workers: 1}", "p", "Weir-Worker"},
+		{"pool to pool", "handler: demo-worker, pool: q", "q: {dispatch: reuseport, workers: 2}", "q",
+			"Weir-Worker"},
+	} {
+		k.passes(in, 20)
+		file(next.app, next.pools)
+		if code, _, stderr := in.weir("reload"); code != 0 {
+			t.Fatalf("%s: weir reload: %d, %s", next.desc, code, stderr)
+		}
+		k.passes(in, 20)
+		if a := in.get("/hello"); a.status != 200 || a.header.Get("Server") != next.by {
+			t.Errorf("%s: %s by %s; want 200 by %s", next.desc, a.verdict(), a.header.Get("Server"), next.by)
+		}
+		if got := in.status().Listeners; len(got) != 1 || got[0].Pool != next.owner {
+			t.Errorf("%s: listeners %+v; want one of %q", next.desc, got, next.owner)
+		}
+		if k.failed() {
+			t.Errorf("%s: a connection was not answered", next.desc)
+			break
+		}
+		if i == 1 {
+			kept.finish(t) // the loop has no workers that could go on for those that keep connections
+		}
+	}
+	k.finish(t)
 }
 
 // The end of the instance resets nobody: what has connected is answered, then connections are
