@@ -74,7 +74,9 @@ func (f *front) Configure(s supervisor.Snapshot) error {
 	}
 	o := f.serverOptions(&s)
 	o.AccessLog = log
+	f.routes.prepare(routes)
 	if err := f.server.Apply(o, frontListeners(&s), routes.sites); err != nil {
+		f.routes.prepare(nil)
 		f.logs.drop(log)
 		return err
 	}

@@ -151,6 +151,22 @@ func (r *routeSet) sendfile(s config.Sendfile) (*dispatch.Files, error) {
 	return &dispatch.Files{Root: s.Root, Prefix: s.Prefix, Send: files.Send}, nil
 }
 
+// prepare has pools dispatch that n gives to us from workers that accept for themselves: requests come
+// as soon as n is applied. nil: nothing is applied after all.
+func (r *routeSet) prepare(n *routing) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name, p := range r.pools {
+		a := r.available(name)
+		if n != nil && !n.accepts[name] {
+			a = availabilities[r.told[name]]
+		}
+		if p.Available() != a {
+			p.SetAvailable(a)
+		}
+	}
+}
+
 // settle makes n the routes in force.
 func (r *routeSet) settle(n *routing) {
 	for _, f := range n.apply {
@@ -181,11 +197,25 @@ func (r *routeSet) tell(pool string, a supervisor.Availability) {
 	}
 }
 
-// available is what becomes of requests for a pool. One whose workers accept for themselves has none for
-// us: what comes here by a socket that was lent is refused, also when it comes late. The caller holds mu.
+// review looks once more at a pool of which a worker has left rotation.
+func (r *routeSet) review(pool string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.pools[pool]
+	if p == nil {
+		return
+	}
+	if a := r.available(pool); p.Available() != a {
+		p.SetAvailable(a)
+	}
+}
+
+// available is what becomes of requests for a pool. Workers that accept for themselves are none for us,
+// so what comes here by a socket that was lent is refused, also when it comes late; what comes by a
+// connection from before a reload goes to the workers of then while there are any. The caller holds mu.
 func (r *routeSet) available(name string) dispatch.Availability {
 	a := availabilities[r.told[name]]
-	if r.accepts[name] && a == dispatch.Available {
+	if r.accepts[name] && a == dispatch.Available && !r.pools[name].Serves() {
 		a = dispatch.Stopped
 	}
 	return a
@@ -237,6 +267,7 @@ func (f *front) WorkerReady(w supervisor.WorkerRef, e supervisor.Endpoint) {
 func (f *front) WorkerDrain(w supervisor.WorkerRef) {
 	if p := f.routes.pool(w.Pool); p != nil {
 		p.DrainWorker(w.N)
+		f.routes.review(w.Pool)
 		return
 	}
 	f.session.Events().WorkerDrained(w) // of a pool that a reload has removed
@@ -246,6 +277,7 @@ func (f *front) WorkerDrain(w supervisor.WorkerRef) {
 func (f *front) WorkerFail(w supervisor.WorkerRef, reason string) {
 	if p := f.routes.pool(w.Pool); p != nil {
 		p.FailWorker(w.N, reason)
+		f.routes.review(w.Pool)
 		return
 	}
 	f.session.Events().WorkerHung(w, reason) // of a pool that a reload has removed
@@ -255,6 +287,7 @@ func (f *front) WorkerFail(w supervisor.WorkerRef, reason string) {
 func (f *front) WorkerGone(w supervisor.WorkerRef) {
 	if p := f.routes.pool(w.Pool); p != nil {
 		p.RemoveWorker(w.N)
+		f.routes.review(w.Pool)
 	}
 }
 

@@ -133,7 +133,9 @@ func siteListeners(c *config.Config) []server.Listener {
 	var out []server.Listener
 	for _, l := range c.Listeners {
 		if l.Pool != "" {
-			out = append(out, server.Listener{Address: l.Address, Proxy: proxyModes[l.ProxyProtocol]})
+			out = append(out, server.Listener{
+				Address: l.Address, Joined: true, Proxy: proxyModes[l.ProxyProtocol],
+			})
 		}
 	}
 	return out

@@ -23,6 +23,12 @@ func attachBalance(fd int, owned []int) error {
 	return nil
 }
 
+// detachBalance leaves the choice to the kernel's hash again.
+func detachBalance(fd int) error {
+	return os.NewSyscallError("setsockopt",
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_REUSEPORT_BPF, 0))
+}
+
 // balanceProgram draws a number below len(owned). It is the index itself where that one is owned;
 // for those that are not, a comparison each returns one from beyond. A group with more of these
 // than a program can hold is balanced but for them: whatever it returns is served.

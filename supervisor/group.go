@@ -40,6 +40,7 @@ type group struct {
 	site      SiteConfigure
 	balanced  []int // what the program in force was made from
 	unserved  bool  // a socket could not be given away: settle once more
+	retired   bool  // the address is another's; members are on their way out
 }
 
 // groupSocket is one socket of a group.
@@ -123,6 +124,9 @@ func (g *group) live() (out []*member) {
 // settle brings sockets and members in line. It is called after every change and is idempotent.
 // Whoever is to accept from a socket is given it before another one loses it.
 func (g *group) settle() {
+	if g.retired {
+		return
+	}
 	g.unserved = false
 	g.revive()
 	live := g.live()

@@ -100,6 +100,27 @@ func (gs *groups) update(pool string, l *Listener, c *config.Config) bool {
 	return true
 }
 
+// retire gives up the sockets of l, which are plugged: its group has moved, or comes to its end.
+func (gs *groups) retire(l *Listener) {
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	if g := l.group; g.listener == l && !g.retired {
+		g.retired = true
+		closeSockets(g.sockets, g.address)
+		g.sockets = nil
+	}
+}
+
+// rebalance has every group choose anew, after an attempt to take its address over.
+func (gs *groups) rebalance() {
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	for _, g := range gs.by {
+		g.balanced = nil
+		g.settle()
+	}
+}
+
 // prune gives up the groups of pools that accept for themselves no more; their workers are gone.
 func (gs *groups) prune(c *config.Config) {
 	for _, pool := range gs.pools() {

@@ -27,6 +27,7 @@ type Listener struct {
 	inherited bool   // systemd's: never unlinked
 	file      fileID // of a Unix socket's file, so that only ours is unlinked
 	group     *group // whose the sockets are instead, once spec.Pool has one
+	steered   bool   // a program chooses among the sockets; see successor
 }
 
 // Address is the listener's name: the address as configured.

@@ -101,6 +101,36 @@ func (l *Listener) another() (int, error) {
 	return fd, err
 }
 
+// successor opens the sockets of those who are to accept at the address of l after its present
+// owners. The kernel has all of them in one group: new connections are sent to the successor's, so
+// that those of l can be plugged, emptied and closed without keeping anybody waiting.
+func (l *Listener) successor(spec config.Listener, want int) (*Listener, error) {
+	if l.inherited {
+		return nil, &ListenError{Address: l.Address(), Err: errors.New("systemd's socket cannot pass " +
+			"between front and workers without a restart")}
+	}
+	if spec.Pool != "" {
+		want = 1 // its group opens more
+	}
+	old := l.sockets()
+	for _, fd := range old {
+		_ = socket.SetReuseport(fd, 1) // else the next step fails, and says so
+	}
+	s := &Listener{spec: spec, network: l.network, actual: l.actual, steered: true}
+	var chosen []int
+	for i := range want {
+		fd, err := s.another()
+		if err != nil {
+			closeFDs(s.fds)
+			return nil, &ListenError{Address: l.Address(), Err: err}
+		}
+		s.fds, chosen = append(s.fds, fd), append(chosen, len(old)+i)
+	}
+	// Without it some are answered a second later; see netpoll.Plug.
+	_ = attachBalance(s.fds[0], chosen)
+	return s, nil
+}
+
 // tcpNetwork is "tcp" for :8080, which is dual-stack, and the host's own family otherwise.
 func tcpNetwork(address string) (network, host string, err error) {
 	host, _, err = net.SplitHostPort(address)

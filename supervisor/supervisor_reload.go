@@ -80,7 +80,23 @@ func (s *Supervisor) reload(ctx context.Context) error {
 	s.pools.SetBounds(int(next.Limits.Starts), workersMax(next))
 	err = errors.Join(s.pools.Apply(ctx, pools), s.fronts.sync(ctx), s.groups.synced(ctx))
 	s.groups.prune(next)
+	s.unbalance()
 	return err
+}
+
+// unbalance takes programs from the addresses of fronts that pools' workers had before: all of their
+// sockets are closed by now, so the numbers of the others have changed.
+func (s *Supervisor) unbalance() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range frontListeners(s.listeners) {
+		if l.steered {
+			l.steered = false
+			if err := detachBalance(l.fds[0]); err != nil {
+				s.log.Debug("listener", "address", l.Address(), "err", err) // then its loops are uneven
+			}
+		}
+	}
 }
 
 func countOf(t config.ThingChanges) int { return len(t.Added) + len(t.Removed) + len(t.Changed) }
@@ -98,31 +114,36 @@ func (s *Supervisor) swap(ctx context.Context, loaded *config.Loaded) error {
 	old := slices.Clone(s.listeners)
 	s.mu.Unlock()
 	var added []config.Listener
-	var kept, removed []*Listener
+	var kept, removed, passed []*Listener
 	for _, spec := range next.Listeners {
 		if !slices.ContainsFunc(old, func(l *Listener) bool { return l.Address() == spec.Address }) {
 			added = append(added, spec)
 		}
 	}
 	for _, l := range old {
-		if spec, ok := next.Listener(l.Address()); ok {
-			if spec.Pool != l.spec.Pool {
-				return errOwner(l, spec)
-			}
-			kept = append(kept, l)
-		} else {
+		switch spec, ok := next.Listener(l.Address()); {
+		case !ok:
 			removed = append(removed, l)
+		case spec.Pool != l.spec.Pool:
+			passed = append(passed, l)
+		default:
+			kept = append(kept, l)
 		}
 	}
 	fresh, err := s.bindBeside(ctx, added, removed, next.Fronts*int(next.Loops))
+	if err == nil {
+		fresh, err = succeed(fresh, passed, next)
+	}
 	if err != nil {
 		return err
 	}
+	removed = append(removed, passed...)
 	ls := slices.Concat(kept, fresh)
 	if err := s.configureFronts(ctx, next, ls, removed); err != nil {
 		for _, l := range fresh {
 			l.close()
 		}
+		s.groups.rebalance()
 		return err
 	}
 	s.mu.Lock()
@@ -133,7 +154,11 @@ func (s *Supervisor) swap(ctx context.Context, loaded *config.Loaded) error {
 	settled, cancel := context.WithTimeout(ctx, frontConfigureMax)
 	defer cancel()
 	_ = s.fronts.ready(settled) // one that does not come up is no reason to keep them
-	for _, l := range frontListeners(removed) {
+	for _, l := range removed {
+		if l.spec.Pool != "" {
+			s.groups.retire(l)
+			continue
+		}
 		s.store.remove(l)
 		l.close()
 	}
@@ -149,17 +174,21 @@ func (s *Supervisor) swap(ctx context.Context, loaded *config.Loaded) error {
 	return nil
 }
 
-// errOwner says that an address cannot pass from fronts to a pool's workers, or back, or to another pool
-// under a running instance: sockets of both would be of one group in the kernel.
-func errOwner(l *Listener, next *config.Listener) error {
-	who := func(pool string) string {
-		if pool == "" {
-			return "the front"
+// succeed opens the successors of those that pass from fronts to a pool's workers, back, or from one
+// pool to another, beside fresh; on an error nothing is left open.
+func succeed(fresh, passed []*Listener, next *config.Config) ([]*Listener, error) {
+	for _, l := range passed {
+		spec, _ := next.Listener(l.Address())
+		s, err := l.successor(*spec, next.Fronts*int(next.Loops))
+		if err != nil {
+			for _, l := range fresh {
+				l.close()
+			}
+			return nil, err
 		}
-		return "the workers of pool " + pool
+		fresh = append(fresh, s)
 	}
-	return fmt.Errorf("supervisor: %s: accepted on by %s now, by %s then: that needs a restart, or another "+
-		"address", l.Address(), who(l.spec.Pool), who(next.Pool))
+	return fresh, nil
 }
 
 // configureFronts changes the fronts. TCP listeners that go are plugged first, as one that comes may

@@ -76,7 +76,7 @@ func (k *knocks) once(address string) error {
 	}
 	b, err := io.ReadAll(c)
 	if err == nil && !strings.HasPrefix(string(b), "HTTP/1.1 200 ") {
-		err = fmt.Errorf("answer %.60q", b)
+		err = fmt.Errorf("answer %.400q", b)
 	}
 	return err
 }
@@ -85,10 +85,14 @@ func (k *knocks) once(address string) error {
 func (k *knocks) passes(in *instance, n int64) {
 	want := k.served.Load() + n
 	in.until(fmt.Sprintf("%d more answers", n), func(*admin.Status) bool {
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		return k.served.Load() >= want || len(k.wrong) > 0
+		return k.served.Load() >= want || k.failed()
 	})
+}
+
+func (k *knocks) failed() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.wrong) > 0
 }
 
 // finish ends the load and wants all of its requests to have been answered.

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -318,81 +317,6 @@ func TestReuseportRefused(t *testing.T) {
 	want("failed", "503 AppOffline")
 	verb("start", "p")
 	want("and mended", "200")
-}
-
-// A reload changes middleware, limits and numbers without a new worker, moves the address while the
-// old one answers all that came to it, and refuses what it cannot do.
-func TestReuseportReload(t *testing.T) {
-	t.Parallel()
-	in, dir := startOwn(t, 2, "")
-	workers := in.settled("p", 2)
-	apply := func(want int, file string) string {
-		t.Helper()
-		code, _, stderr := in.weir("reload")
-		if code != want {
-			t.Fatalf("weir reload: %d, %s\n%s", code, stderr, file)
-		}
-		return stderr
-	}
-	file := func(address, pool, middleware string) string {
-		return fileOf(t, dir, `
-sites: {s: {bindings: ["`+address+`"], middleware: [`+middleware+`], apps: {/: {handler: demo-worker, `+
-			`pool: p, limits: {body: 3B}}}}}
-pools: {p: {`+pool+`}}
-`)
-	}
-	const own = "dispatch: reuseport, workers: "
-	if a := in.get("/hello"); a.header.Get("X-Request-Id") != "" {
-		t.Fatalf("a request id without the middleware: %v", a.header)
-	}
-	apply(0, file("127.0.0.1:0", own+"2", "request-id"))
-	if a := in.get("/hello"); a.header.Get("X-Request-Id") == "" || a.header.Get("Server") != "Weir-Worker" {
-		t.Errorf("fields %v; want those of the middleware, and the worker's name", a.header)
-	}
-	if a := in.do("POST", in.url+"/echo", "four"); a.status != 413 {
-		t.Errorf("a body beyond the limit: %d; want 413", a.status)
-	}
-	if now := in.settled("p", 2); !maps.Equal(now, workers) {
-		t.Errorf("workers %v; want %v: nothing that they are was changed", now, workers)
-	}
-	apply(0, file("127.0.0.1:0", own+"4", ""))
-	in.settled("p", 4)
-	apply(0, file("127.0.0.1:0", own+"1", ""))
-	in.settled("p", 1)
-	k := knockFor(in.address(), "/hello")
-	apply(0, file("127.0.0.1:0", own+"2, env: {set: {A: b}}", ""))
-	k.passes(in, 20)
-	k.finish(t)
-	moved := "127.0.0.1:" + freePort(t)
-	k = knockFor(in.address(), "/hello")
-	k.passes(in, 20)
-	workers = in.settled("p", 2)
-	apply(0, file(moved, own+"2, env: {set: {A: b}}", ""))
-	k.end()
-	for _, why := range k.wrong {
-		if !strings.Contains(why, "connection refused") {
-			t.Errorf("at the old address: %s; want answers, then refusals", why)
-		}
-	}
-	if now := in.settled("p", 2); !maps.Equal(now, workers) {
-		t.Errorf("workers %v; want %v, at another address", now, workers)
-	}
-	if a, err := do(client, "GET", "http://"+moved+"/hello", ""); err != nil || a.status != 200 {
-		t.Errorf("at the new address: %+v, %v", a, err)
-	}
-	if why := apply(1, file(moved, "dispatch: mux, workers: 2", "")); !strings.Contains(why,
-		"accepted on by the workers of pool p now, by the front then: that needs a restart") {
-		t.Errorf("another owner of the same address: %s", why)
-	}
-	next := "127.0.0.1:" + freePort(t)
-	apply(0, file(next, "dispatch: mux, workers: 2", ""))
-	if a, err := do(client, "GET", "http://"+next+"/hello", ""); err != nil || a.status != 200 {
-		t.Errorf("by the front: %+v, %v", a, err)
-	}
-	apply(0, file(moved, own+"2", ""))
-	if a, err := do(client, "GET", "http://"+moved+"/hello", ""); err != nil || a.status != 200 {
-		t.Errorf("by workers again: %+v, %v", a, err)
-	}
 }
 
 // The end of the instance resets nobody: what has connected is answered, then connections are

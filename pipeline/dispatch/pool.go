@@ -84,6 +84,13 @@ func (p *Pool) Update(o Options) {
 // Available is what happens to requests now.
 func (p *Pool) Available() Availability { return Availability(p.avail.Load()) }
 
+// Serves reports whether a worker is in rotation.
+func (p *Pool) Serves() bool {
+	return slices.ContainsFunc(*p.workers.Load(), func(w *worker) bool {
+		return w.state.Load() == uint32(workerReady)
+	})
+}
+
 // SetAvailable says what happens to requests from now on. Waiters are answered likewise; requests
 // on a worker go on.
 func (p *Pool) SetAvailable(a Availability) {

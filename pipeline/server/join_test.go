@@ -54,13 +54,23 @@ func TestApplyEndsJoined(t *testing.T) {
 	if err := ts.Join(1, testAddress, fd, false); err != nil {
 		t.Fatal(err)
 	}
-	ts.addr = addr
 	sites := []Site{{Name: "s", Bindings: []Binding{{Address: testAddress, Host: "*"}},
 		Apps: []App{{Prefix: "/", Handler: hello}}}}
+	first := ts.addr
+	ts.addr = addr
 	if err := ts.Apply(Options{}, []Listener{{Address: testAddress}}, sites); err != nil {
 		t.Fatal(err)
 	}
 	ts.dial().get("/").want("named", 200, "Hello, World!")
+	joined := []Listener{{Address: testAddress, Joined: true}}
+	if err := ts.Apply(Options{}, joined, sites); err != nil {
+		t.Fatal(err)
+	}
+	ts.dial().get("/").want("named, of sockets that join", 200, "Hello, World!")
+	if c, err := dialOnce(first); err == nil {
+		_ = c.Close() // it should not be there
+		t.Error("the socket of the first Apply still listens")
+	}
 	if err := ts.Apply(Options{}, nil, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -96,7 +96,8 @@ const (
 // Listener is one address with its sockets.
 type Listener struct {
 	Address string // as configured; key of Routes
-	FDs     []int  // one per loop (TCP), or one shared by all; the server takes them over. None: see Join
+	FDs     []int  // one per loop (TCP), or one shared by all; the server takes them over
+	Joined  bool   // its sockets come by Join alone; those of a former Apply are drained, with its routes
 	Proxy   ProxyProtocol
 }
 

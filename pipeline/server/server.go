@@ -141,9 +141,12 @@ func (ls *loopServer) apply(o Options, listeners []Listener, r *routes) {
 	ls.configure(o)
 	ls.routes, ls.addresses = r, listeners
 	for _, l := range append([]*listener(nil), ls.listeners...) {
-		l.table = r.tables[l.address] // also of one that goes: its connections stay
 		now := named(listeners, l.address)
-		if now == nil {
+		passed := now != nil && now.Joined && l.id == 0
+		if !passed { // else who came by it is answered as before
+			l.table = r.tables[l.address] // also of one that goes: its connections stay
+		}
+		if now == nil || passed {
 			l.removed = true
 			l.ln.Drain()
 			ls.forget(l)
