@@ -81,6 +81,7 @@ type Sidecar struct {
 // Pool is one application pool.
 type Pool struct {
 	Name      string   `json:"name"`
+	Kind      string   `json:"kind,omitempty"` // KindUpstreams, "" for workers
 	State     string   `json:"state"`
 	Want      string   `json:"want"`
 	WantCount int      `json:"want_workers"`
@@ -96,6 +97,10 @@ type Pool struct {
 	Watched   int               `json:"watched_files,omitempty"` // files that match recycle.files
 	RecycleAt time.Time         `json:"recycle_at,omitzero"`     // the next of recycle.at
 }
+
+// KindUpstreams is the kind of a pool of servers that are not ours: its workers are those, without a
+// process, and say by which URL they are known.
+const KindUpstreams = "upstreams"
 
 // Worker is one worker process.
 type Worker struct {
