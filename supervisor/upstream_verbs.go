@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -78,6 +77,9 @@ func (ps *Pools) ApplyUpstreams(cs []UpstreamConfig) {
 				ps.far.pools[c.Name] = p
 				ps.mu.Unlock()
 			}
+			if p.removed { // not gone yet, and wanted again
+				p.removed, p.want = false, PoolRunning
+			}
 			p.configure(c, now)
 		}
 	})
@@ -94,18 +96,12 @@ func (ps *Pools) DropUpstreams(ctx context.Context, cs []UpstreamConfig) error {
 			}
 		}
 	})
-	var errs []error
+	var steps []func() error
 	for _, p := range gone {
-		errs = append(errs, p.halt(ctx, PoolStopped, false))
-		ps.call(func(time.Time) {
-			if len(p.members) == 0 {
-				ps.mu.Lock()
-				delete(ps.far.pools, p.conf.Name)
-				ps.mu.Unlock()
-			}
-		})
+		ps.call(func(time.Time) { p.removed = true })
+		steps = append(steps, func() error { return p.halt(ctx, PoolStopped, false) })
 	}
-	return errors.Join(errs...)
+	return all(steps)
 }
 
 // wait runs begin on the main loop, then waits for done.

@@ -48,6 +48,7 @@ type upstreamPool struct {
 	members []*upstream // also those that leave
 	waiters []*upstreamWaiter
 	lastErr string
+	removed bool // it is forgotten once it has no member
 }
 
 // upstreamHost is one configured upstream, a name or an address.
@@ -161,6 +162,11 @@ func (p *upstreamPool) settle(now time.Time) {
 	if a := p.availability(); a != p.told {
 		p.told = a
 		p.ps.opts.Link.PoolAvailable(p.conf.Name, a)
+	}
+	if p.removed && len(p.members) == 0 {
+		p.ps.mu.Lock()
+		delete(p.ps.far.pools, p.conf.Name)
+		p.ps.mu.Unlock()
 	}
 	p.waiters = slices.DeleteFunc(p.waiters, func(w *upstreamWaiter) bool {
 		if !w.done() {

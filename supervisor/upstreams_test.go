@@ -127,6 +127,27 @@ func TestUpstreamsResolve(t *testing.T) {
 	}
 }
 
+// A pool that a reload removes is forgotten when its last upstream is drained, or when the time for that
+// is over, whoever waits for it.
+func TestUpstreamsDrop(t *testing.T) {
+	m := newFarMachine(t, UpstreamConfig{
+		Upstreams: upstreams(t, "http://10.0.0.1", "http://10.0.0.2"), StopTimeout: config.Duration(time.Minute),
+	})
+	m.wants("start", "available", "ready 1 8", "ready 2 8")
+	m.far.removed, m.far.want = true, PoolStopped
+	m.far.settle(m.env.t)
+	m.drained(1)
+	m.wants("one holds something", "drain 1", "drain 2", "stopped", "gone 1")
+	if m.ps.upstreams("far") == nil {
+		t.Error("forgotten although one holds something")
+	}
+	m.after(time.Minute)
+	m.wants("its time is over", "gone 2")
+	if m.ps.upstreams("far") != nil {
+		t.Error("not forgotten")
+	}
+}
+
 func TestUpstreamsCheck(t *testing.T) {
 	c := UpstreamConfig{
 		Upstreams: upstreams(t, "http://10.0.0.1", "http://10.0.0.2"),
