@@ -150,6 +150,10 @@ func (c *cli) printStatus(s *admin.Status) error {
 		printSidecar(w, &c)
 	}
 	for _, p := range s.Pools {
+		if p.Kind == admin.KindUpstreams {
+			printUpstreams(w, &p)
+			continue
+		}
 		fmt.Fprintf(w, "%s\t%s\t\t\t%d/%d ready%s, %d failures %s\n", p.Name, stateOf(&p), p.Ready,
 			p.WantCount, span(p.Min, p.Max), p.Failures, p.Error)
 		for _, line := range lastWords(&p) {
@@ -166,6 +170,20 @@ func (c *cli) printStatus(s *admin.Status) error {
 	fmt.Fprintf(c.stdout, "\n%d requests, %d connections open\n", s.Counters["requests"],
 		s.Counters["connections_open"])
 	return nil
+}
+
+// printUpstreams is a pool of servers that are not ours.
+func printUpstreams(w io.Writer, p *admin.Pool) {
+	fmt.Fprintf(w, "%s\t%s\t\t\t%d/%d upstreams ready %s\n", p.Name, stateOf(p), p.Ready, p.WantCount,
+		strings.Map(printable, p.Error))
+	for _, k := range p.Workers {
+		reason := k.Reason
+		if k.State == "ready" {
+			reason = k.Status
+		}
+		fmt.Fprintf(w, "  %s\t%s\t\t%s\t%s %s\n", k.Name, k.State, seconds(k.Uptime), k.Address,
+			strings.Map(printable, reason))
+	}
 }
 
 // span is what a pool's number of workers may come to, where it is not fixed.

@@ -131,6 +131,9 @@ func poolOptions(c *config.Config, p *config.Pool, fronts int) dispatch.Options 
 		o.Overload = dispatch.Reset
 	}
 	healthOptions(&o, p.Hang, p.RapidFail)
+	if len(p.Upstreams) > 0 {
+		o.HangAfter = dispatch.Off // nobody could end such a server
+	}
 	return o
 }
 
@@ -209,7 +212,7 @@ func dispatchTimeouts(t config.UpstreamTimeouts) dispatch.Timeouts {
 func dispatchEndpoint(e supervisor.Endpoint) dispatch.Endpoint {
 	return dispatch.Endpoint{
 		Network: e.Network, Address: e.Address, Concurrency: e.Concurrency, Mux: e.Mux,
-		SlowStart: e.SlowStart,
+		SlowStart: e.SlowStart, Proxy: e.Proxy,
 	}
 }
 

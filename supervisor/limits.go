@@ -15,6 +15,11 @@ const (
 	probeHost      = "localhost" // Host of requests to workers that name none
 	workersCounted = 999_999     // workers of a pool's life for whose numbers paths have room
 
+	upstreamsMax        = 256             // addresses of one pool
+	upstreamAsksMax     = 64              // checks and look-ups at once, of all pools
+	upstreamLookUpMax   = 5 * time.Second // for one look-up
+	upstreamLookUpAgain = 5 * time.Second // after one without an answer, at most
+
 	inboxEventsMax = 1 << 16 // events that wait for the main loop; beyond it hints are dropped
 
 	exitsKept          = 10              // last exits that Status shows per pool

@@ -30,6 +30,8 @@ type Endpoint struct {
 	Mux bool
 	// SlowStart is how long the worker takes to get its full share of requests; 0: at once.
 	SlowStart time.Duration
+	// Proxy is the version of the PROXY header that connections begin with; 0: none.
+	Proxy int
 }
 
 // PoolLoad is what a pool does in one front, reported while it changes, a few times a second.

@@ -3,11 +3,7 @@ package supervisor
 import (
 	"context"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -171,25 +167,7 @@ func (p *process) fetch(at Endpoint, c config.Ping) (found string) {
 		case <-over:
 		}
 	})
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+c.HTTP, nil)
-	if err != nil {
-		return err.Error()
-	}
-	r.Header.Set("User-Agent", "weir-ping")
-	t := &http.Transport{DisableKeepAlives: true, MaxResponseHeaderBytes: pingHeadBytesMax,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, at.Network, at.Address)
-		}}
-	resp, err := t.RoundTrip(r)
-	if err != nil {
-		return fmt.Sprintf("GET %s: %v", c.HTTP, err)
-	}
-	defer resp.Body.Close() //nolint:errcheck // only read
-	if resp.StatusCode == c.Status {
-		return ""
-	}
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, pingBodyBytesMax)) // as far as it comes
-	return fmt.Sprintf("GET %s: status %d %q", c.HTTP, resp.StatusCode, strings.TrimSpace(string(body)))
+	return askHTTP(ctx, at, "localhost", c.HTTP, "weir-ping", c.Status)
 }
 
 // rss implements env.

@@ -53,6 +53,7 @@ type Pools struct {
 	closing bool
 
 	// What follows is owned by the main loop.
+	far      *far // pools of upstreams
 	starts   starts
 	pressure pressure
 	blind    bool             // memory cannot be looked at: said
@@ -81,7 +82,7 @@ func newPools(o PoolsOptions) *Pools {
 	ps := &Pools{
 		opts: o, log: o.Logger, wake: make(chan struct{}, 1), done: make(chan struct{}),
 		starts: starts{max: o.Starts}, free: func() {}, refused: map[WorkerRef]struct{}{},
-		pools: map[string]*Pool{},
+		pools: map[string]*Pool{}, far: newFar(),
 	}
 	ps.opts.Link = noSidecars{o.Link, ps}
 	if ps.log == nil {
@@ -206,7 +207,7 @@ func (ps *Pools) Close(ctx context.Context) error {
 	for _, p := range ps.All() {
 		steps = append(steps, func() error { return p.Stop(ctx) })
 	}
-	err := errors.Join(all(steps), ps.stopSidecars(ctx))
+	err := errors.Join(all(steps), ps.DropUpstreams(ctx, nil), ps.stopSidecars(ctx))
 	ps.mu.Lock()
 	again := ps.closing
 	ps.closing = true
@@ -214,6 +215,7 @@ func (ps *Pools) Close(ctx context.Context) error {
 	ps.kick()
 	<-ps.done
 	if !again {
+		ps.far.close()
 		ps.free()
 	}
 	return err
@@ -236,6 +238,9 @@ func all(steps []func() error) error {
 func (ps *Pools) Announce(l Link) { ps.call(func(time.Time) { ps.announce(l) }) }
 
 func (ps *Pools) announce(l Link) {
+	for _, p := range ps.far.pools {
+		p.announce(l)
+	}
 	for _, p := range ps.pools {
 		if isSidecar(p.name) {
 			continue
@@ -283,6 +288,9 @@ func (ps *Pools) PoolWaits(pool string) {
 // PoolLoad implements LinkEvents.
 func (ps *Pools) PoolLoad(l PoolLoad) {
 	ps.post(event{call: func() {
+		if p := ps.far.pools[l.Pool]; p != nil {
+			p.onLoad(&l)
+		}
 		ps.onPool(l.Pool, func(p *Pool, now time.Time) { p.onLoad(&l, now) })
 	}})
 }

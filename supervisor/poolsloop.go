@@ -98,6 +98,9 @@ func (ps *Pools) turn(events []event) {
 	for _, p := range ps.pools {
 		p.advance(now)
 	}
+	for _, p := range ps.far.pools {
+		p.advance(now)
+	}
 	ps.serveLine(now)
 	ps.audit(now)
 }
@@ -106,6 +109,7 @@ func (ps *Pools) turn(events []event) {
 func (ps *Pools) dispatch(e *event, now time.Time) {
 	p := ps.pools[e.worker.Pool]
 	if p == nil {
+		ps.far.dispatch(e, now)
 		return
 	}
 	w := p.workers[e.worker.N]
@@ -138,6 +142,9 @@ func (ps *Pools) dispatch(e *event, now time.Time) {
 func (ps *Pools) next() time.Time {
 	at := ps.auditNext(ps.env.now())
 	for _, p := range ps.pools {
+		at = earlier(at, p.next())
+	}
+	for _, p := range ps.far.pools {
 		at = earlier(at, p.next())
 	}
 	return at

@@ -10,18 +10,23 @@ import (
 
 // Act implements admin.Instance. What it begins goes on when ctx ends: that bounds the wait alone.
 func (s *Supervisor) Act(ctx context.Context, a admin.Action) error {
-	if a.Verb == admin.VerbRecycle && a.Worker == 0 {
+	if a.Verb == admin.VerbRecycle && a.Worker == 0 && s.pools.upstreams(a.Pool) == nil {
 		return s.Recycle(ctx, a.Pool)
 	}
 	if s.isState(stateDraining) {
 		return fmt.Errorf("supervisor: %s: %w: the instance is shutting down", a, admin.ErrConflict)
 	}
-	p := s.pools.Pool(a.Pool)
-	if p == nil {
+	p, far := s.pools.Pool(a.Pool), s.pools.upstreams(a.Pool)
+	if p == nil && far == nil {
 		return fmt.Errorf("%w %q", admin.ErrUnknownPool, a.Pool)
 	}
 	s.log.Info("asked for", "verb", string(a.Verb), "of", a.String()[len(a.Verb)+1:])
-	err := act(ctx, p, a)
+	var err error
+	if far != nil {
+		err = far.act(ctx, a)
+	} else {
+		err = act(ctx, p, a)
+	}
 	switch {
 	case errors.Is(err, ErrPoolStopped), errors.Is(err, ErrOutOfBounds):
 		return fmt.Errorf("%w: %w", admin.ErrConflict, err)

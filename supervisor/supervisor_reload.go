@@ -78,7 +78,11 @@ func (s *Supervisor) reload(ctx context.Context) error {
 	s.log.Info("reloaded", "sites", countOf(changes.Sites), "listeners", countOf(changes.Listeners),
 		"sidecars", countOf(changes.Sidecars), "pools", countOf(changes.Pools))
 	s.pools.SetBounds(int(next.Limits.Starts), workersMax(next))
-	err = errors.Join(s.pools.Apply(ctx, pools), s.fronts.sync(ctx), s.groups.synced(ctx))
+	far := upstreamConfigs(next)
+	err = s.pools.DropUpstreams(ctx, far) // before a pool of workers may take the name of one
+	err = errors.Join(err, s.pools.Apply(ctx, pools))
+	s.pools.ApplyUpstreams(far)
+	err = errors.Join(err, s.fronts.sync(ctx), s.groups.synced(ctx))
 	s.groups.prune(next)
 	s.unbalance()
 	return err

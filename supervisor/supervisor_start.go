@@ -86,19 +86,33 @@ func (s *Supervisor) poolConfigs(c *config.Config) ([]PoolConfig, error) {
 			return nil, err
 		}
 	}
-	out := make([]PoolConfig, len(c.Pools))
+	out := cars
 	for i := range c.Pools {
 		p := &c.Pools[i]
+		if len(p.Upstreams) > 0 {
+			continue
+		}
 		var self []string
 		if s.opts.WorkerCommand != nil && len(p.Command) == 0 {
 			self = s.opts.WorkerCommand(p)
 		}
-		out[i] = PoolConfigFrom(p, self)
-		if err := out[i].validate(); err != nil {
+		pc := PoolConfigFrom(p, self)
+		if err := pc.validate(); err != nil {
 			return nil, err
 		}
+		out = append(out, pc)
 	}
-	return append(cars, out...), nil
+	return out, nil
+}
+
+// upstreamConfigs is what c's pools of upstreams are to the supervisor.
+func upstreamConfigs(c *config.Config) (out []UpstreamConfig) {
+	for i := range c.Pools {
+		if len(c.Pools[i].Upstreams) > 0 {
+			out = append(out, UpstreamConfigFrom(&c.Pools[i]))
+		}
+	}
+	return out
 }
 
 // up starts fronts and pools side by side and returns when the instance is ready.
@@ -113,6 +127,7 @@ func (s *Supervisor) up() error {
 			cancel(err)
 		}
 	})
+	s.pools.ApplyUpstreams(upstreamConfigs(c))
 	pools, err := s.poolConfigs(c)
 	for _, pc := range pools {
 		p, addErr := s.pools.Add(pc)

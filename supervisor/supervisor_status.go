@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"os"
+	"slices"
 	"time"
 
 	"weir/supervisor/admin"
@@ -44,6 +45,8 @@ func (s *Supervisor) Status(ctx context.Context) admin.Status {
 		for _, p := range s.pools.Status() {
 			st.Pools = append(st.Pools, wirePool(&p))
 		}
+		st.Pools = append(st.Pools, s.pools.Upstreams()...)
+		slices.SortFunc(st.Pools, func(a, b admin.Pool) int { return cmpStrings(a.Name, b.Name) })
 	}
 	return st
 }

@@ -284,7 +284,7 @@ func (j *job) part(u *upstream, clean bool) {
 	s, l := j.s, j.lane
 	l.removeBusy(j)
 	j.lane, j.up, u.job = nil, nil, nil
-	reuse := j.reuse && clean && j.bodyDone && !j.expecting && !u.conn.Pending() && !u.conn.EOF()
+	reuse := j.reuse && clean && l.w.proxy == 0 && j.bodyDone && !j.expecting && !u.conn.Pending() && !u.conn.EOF()
 	s.release(j)
 	l.w.completed()
 	if reuse && workerState(l.w.state.Load()) == workerReady && !s.stopped {

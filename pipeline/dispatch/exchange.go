@@ -1,6 +1,8 @@
 package dispatch
 
 import (
+	"net/netip"
+
 	"weir/netpoll"
 	"weir/pipeline"
 )
@@ -14,6 +16,8 @@ type exchange interface {
 	// FromWorker says that the response is a worker's own: its Server field, or none, is what the
 	// client gets.
 	FromWorker()
+	// LocalAddr is the address that the client has connected to; not valid for a Unix socket.
+	LocalAddr() netip.AddrPort
 	// Call runs f at once, as a function that was posted, with the recover for user code around it.
 	Call(f func(*pipeline.Context))
 	// GoAway ends a tunnel gently, for a reason.

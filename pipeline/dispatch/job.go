@@ -244,6 +244,9 @@ func (j *job) send(u *upstream) {
 	}
 	u.job, j.up = j, u
 	j.stage = stageSent
+	if j.lane.w.proxy > 0 {
+		j.introduce(u)
+	}
 	j.base = u.conn.Sent() + uint64(u.conn.Queued())
 	j.moved, j.movedTo, j.heldFrom = now, j.base, now
 	j.sentAll, j.wakeAt = 0, 0

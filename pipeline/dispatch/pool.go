@@ -112,6 +112,7 @@ type Endpoint struct {
 	Address     string        // path, or host:port
 	Concurrency int           // slots: requests and connections it may hold at once, over all loops
 	Mux         bool          // it speaks the frames of protocol/frame instead of HTTP/1.1
+	Proxy       int           // version of the PROXY header that connections begin with; 0: none
 	SlowStart   time.Duration // until it gets its full share of requests; 0: at once
 }
 
@@ -137,7 +138,7 @@ func (p *Pool) AddWorker(n uint64, e Endpoint) error {
 		p.kick()
 		return nil
 	}
-	w := &worker{pool: p, n: n, address: a.String(), slots: int32(e.Concurrency), mux: e.Mux}
+	w := &worker{pool: p, n: n, address: a.String(), slots: int32(e.Concurrency), mux: e.Mux, proxy: e.Proxy}
 	w.free.Store(w.slots)
 	w.cookie = []byte(p.cookie(n))
 	if w.slow = int64(e.SlowStart); w.slow > 0 {

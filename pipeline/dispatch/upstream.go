@@ -6,6 +6,7 @@ import (
 
 	"weir/netpoll"
 	"weir/pipeline"
+	"weir/protocol/proxyproto"
 )
 
 // upstream is one connection to a worker. It holds a slot from before it is opened until close.
@@ -22,6 +23,12 @@ type upstream struct {
 	window int64  // bytes of the request's body that the worker takes now
 	owed   int64  // bytes of the response's body that it has not been given credit for
 	over   bool   // neither side sends on it any more
+}
+
+// introduce begins a connection with the PROXY header that names the client.
+func (j *job) introduce(u *upstream) {
+	b := u.conn.Reserve(proxyproto.AppendMax)
+	u.conn.Commit(proxyproto.Append(b, j.lane.w.proxy, j.c.Peer(), j.x.LocalAddr()))
 }
 
 // close gives up connection, or stream, and slot. It is in no list and has no job.

@@ -27,6 +27,7 @@ type worker struct {
 	slots   int32
 	lanes   []lane // by shard
 	mux     bool   // streams over one connection per loop
+	proxy   int    // version of the PROXY header: connections serve one request each
 	slow    int64  // ns from slowFrom to the full share of requests
 	cookie  []byte // that names it; see sticky.go
 

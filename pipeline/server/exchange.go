@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"net/netip"
 	"runtime/debug"
 	"time"
 
@@ -191,6 +192,14 @@ func (x *exchange) Request() *http1.Request { return &x.req }
 
 // FromWorker says that the answer is a worker's own: Weir adds no Server field.
 func (x *exchange) FromWorker() { x.worker = true }
+
+// LocalAddr is the address that the client has connected to; pipeline/dispatch asks for it.
+func (x *exchange) LocalAddr() netip.AddrPort {
+	if x.s == nil {
+		return netip.AddrPort{}
+	}
+	return x.s.conn.Local()
+}
 
 // Call runs f at once, under the recover for user code; pipeline/dispatch asks for it.
 func (x *exchange) Call(f func(*pipeline.Context)) { x.call(opPost, f) }

@@ -7,6 +7,8 @@ const (
 	// permits 64 KiB; what proxies send (SSL details, a cloud's endpoint id) needs a few hundred.
 	v2PayloadBytesMax = 4 << 10
 
+	// AppendMax is the longest header that Append writes.
+	AppendMax = v1BytesMax
 	// BytesMax is the longest header: a reader needs no larger buffer.
 	BytesMax = v2HeaderBytes + v2PayloadBytesMax
 )

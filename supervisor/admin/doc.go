@@ -5,6 +5,7 @@
 //	GET  /metrics                   the same in numbers: text format of Prometheus
 //	POST /v1/pools/{pool}/{verb}    recycle, drain, stop, start, disable, scale?workers=N: see [Verb]
 //	POST /v1/pools/{pool}/workers/{n}/{verb}   recycle, drain, stop
+//	                                of pools of upstreams: drain and stop
 //	POST /v1/reload                 load the configuration anew and apply what differs
 //	POST /v1/shutdown               drain and end
 //

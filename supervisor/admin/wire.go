@@ -83,6 +83,7 @@ type Sidecar struct {
 // Pool is one application pool.
 type Pool struct {
 	Name      string   `json:"name"`
+	Kind      string   `json:"kind,omitempty"` // KindUpstreams, "" for workers
 	State     string   `json:"state"`
 	Want      string   `json:"want"`
 	WantCount int      `json:"want_workers"`
@@ -122,6 +123,10 @@ type PoolTotals struct {
 	Failed      uint64            `json:"failed"`          // times that rapid-fail protection acted
 	Corrections uint64            `json:"books_corrected"` // by audits
 }
+
+// KindUpstreams is the kind of a pool of servers that are not ours: its workers are those, without a
+// process, and say by which URL they are known.
+const KindUpstreams = "upstreams"
 
 // Worker is one worker process.
 type Worker struct {

@@ -12,12 +12,9 @@ import (
 
 func (r *resolver) checkPool(p *Pool) {
 	key := poolKey(p.Name)
-	r.checkDispatch(key, p)
-	if p.Dispatch == DispatchReuseport {
-		r.checkReuseport(key, p)
-	}
-	if _, failed := r.failedBelow(key + ".command"); !failed {
-		r.checkHosted(key, p)
+	r.checkUpstreams(key, p)
+	if len(p.Upstreams) == 0 {
+		r.checkWorkers(key, p)
 	}
 	if p.Concurrency < r.c.Fronts {
 		r.problem(key+".concurrency", fmt.Sprintf("%d slots cannot be divided among %d fronts",
@@ -27,10 +24,21 @@ func (r *resolver) checkPool(p *Pool) {
 		r.problem(key+".queue.length", fmt.Sprintf("%d places cannot be divided among %d fronts",
 			p.Queue.Length, r.c.Fronts), "at least as many as fronts", "")
 	}
-	r.checkScaling(key, p)
 	r.checkLimit(key+".limit", &p.Limit)
-	r.checkDir(key+".dir", p.Dir)
 	r.checkSendfile(key+".sendfile", &p.Sendfile)
+}
+
+// checkWorkers looks at what concerns the processes of a pool.
+func (r *resolver) checkWorkers(key string, p *Pool) {
+	r.checkDispatch(key, p)
+	if p.Dispatch == DispatchReuseport {
+		r.checkReuseport(key, p)
+	}
+	if _, failed := r.failedBelow(key + ".command"); !failed {
+		r.checkHosted(key, p)
+	}
+	r.checkScaling(key, p)
+	r.checkDir(key+".dir", p.Dir)
 	r.checkEnv(key+".env", &p.Env)
 	r.checkIsolation(key, p)
 	r.checkRecycle(key+".recycle", &p.Recycle)
@@ -76,11 +84,14 @@ func (r *resolver) checkHosted(key string, p *Pool) {
 	if len(p.Command) > 0 || p.Handler != "" {
 		return
 	}
+	if _, given := r.origins[key+".upstreams"]; given {
+		return // told already
+	}
 	if _, given := r.origins[key+".command"]; given {
 		r.problem(key+".command", "is empty", row("pools.*.command").Expected(), "")
 		return
 	}
-	r.problem(key, "has nothing to run", "command, or an app with handler and pool: "+p.Name, "")
+	r.problem(key, "has nothing to run", "command, upstreams, or an app with handler and pool: "+p.Name, "")
 }
 
 func (r *resolver) checkEnv(key string, e *Env) {

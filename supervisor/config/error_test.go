@@ -17,6 +17,9 @@ func pool(keys string) string {
 	return "pools:\n  p:\n    command: [python3]\n    " + keys + "\n" + minimal
 }
 
+// far is a pool without workers; keys begin in line 3, column 5.
+func far(keys string) string { return "pools:\n  p:\n    " + keys + "\n" + minimal }
+
 func TestFileErrors(t *testing.T) {
 	m := newMachine(t)
 	for _, tt := range []struct{ desc, yaml, want string }{
@@ -40,6 +43,26 @@ func TestFileErrors(t *testing.T) {
 		{"sendfile prefix without slash", pool("sendfile: {root: ., prefix: x}"),
 			`pools.p.sendfile.prefix: is no path, expected a path such as /protected/, did you mean /x/?`},
 		{"sendfile root that is none", pool("sendfile: {root: none}"), "a directory"},
+		{"upstreams and command", pool("upstreams: [http://a:1]"),
+			"conf/weir.yaml:3:14: pools.p.command: is given together with upstreams, expected one of them"},
+		{"https upstream", far("upstreams: ['https://a']"), `conf/weir.yaml:3:16: pools.p.upstreams: ` +
+			`"https://a": TLS to upstreams is not supported yet, expected http://HOST:PORT`},
+		{"upstream without scheme", far("upstreams: [10.0.0.5:8080]"),
+			`"10.0.0.5:8080" is no URL, expected http://HOST:PORT, did you mean http://10.0.0.5:8080?`},
+		{"upstream with a path", far("upstreams: ['http://a:1/x']"),
+			`"http://a:1/x" has a path: requests keep their own, expected http://HOST:PORT, did you mean http://a:1?`},
+		{"upstream with a user", far("upstreams: ['http://u:p@a']"), "holds a user, which is not supported"},
+		{"upstream with a bad port", far("upstreams: ['http://a:0']"), "the port is not in 1 to 65535"},
+		{"upstream with a bad address", far("upstreams: ['http://10.0.0.256']"), "is neither a name nor an address"},
+		{"upstream twice", far("upstreams: ['http://a', 'http://A:80/']"), `"http://A:80/" is there twice`},
+		{"no upstream", far("upstreams: []"), "pools.p.upstreams: is empty"},
+		{"upstreams with workers", far("upstreams: ['http://a']\n    workers: 3"),
+			"conf/weir.yaml:4:14: pools.p.workers: concerns workers, and the servers of this pool are not ours"},
+		{"check without upstreams", pool("check: {http: /x}"),
+			"conf/weir.yaml:4:19: pools.p.check.http: has no effect without upstreams, expected upstreams beside it"},
+		{"check of no path", far("upstreams: ['http://a']\n    check: {http: x}"), `pools.p.check.http: "x" is no path`},
+		{"handler at upstreams", "pools:\n  p:\n    upstreams: ['http://a']\n" +
+			site("/: {handler: shop-api, pool: p}"), "pool p has upstreams and cannot host a handler"},
 		{"buffer without a pool", site("/: {respond: {body: x}, buffer: request}"),
 			"sites.s.apps./.buffer: is about a worker's slot, and this app has no pool, expected it beside pool"},
 		{"spool that is no directory", "spool: {dir: /none}\n" + pool("buffer: request"),
@@ -221,7 +244,7 @@ func TestPoolErrors(t *testing.T) {
 	for _, tt := range []struct{ desc, yaml, want string }{
 		{"nothing to run", "pools: {p: {}}\n" + minimal,
 			"conf/weir.yaml:1:9: pools.p: has nothing to run, " +
-				"expected command, or an app with handler and pool: p"},
+				"expected command, upstreams, or an app with handler and pool: p"},
 		{"empty command", "pools: {p: {command: []}}\n" + minimal, "pools.p.command: is empty"},
 		{"not found", "pools: {p: {command: [pyton3]}}\n" + minimal, "conf/weir.yaml:1:22: " +
 			`pools.p.command: command "pyton3" not found in PATH, expected a program`},

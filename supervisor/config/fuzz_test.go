@@ -14,6 +14,7 @@ import (
 func FuzzLoad(f *testing.F) {
 	f.Add(shop, "loops=1")
 	f.Add(minimal, `sites.s.apps."/".respond.body=x`)
+	f.Add(far("upstreams: ['http://a', 'http://[::1]:8080']\n    check: {http: /up, fall: 2}\n    buffer: request"), "")
 	f.Add("a: &x [*x]\nsites: *x", "")
 	f.Add("? {a: b}\n: c\n", "pools.p.command=[x]")
 	f.Add("sites: &a\n  s: *a\n", "sites.s={}")

@@ -38,6 +38,10 @@ const (
 	headBytesMin   = 256
 	headBytesMax   = 1 << 20
 	buffersMin     = 1 << 20
+	upstreamsMax   = 256 // of a pool
+	checksMax      = 100 // in a row
+	checkEveryMin  = 100 * time.Millisecond
+	resolveMin     = time.Second
 	spoolMemoryMax = 16 << 20 // of one body
 
 	cpuMax          = 1023 // highest number of a processor, as cpu_set_t holds it

@@ -2,43 +2,47 @@ package config
 
 // Pool is an application pool: a command, or a handler of this binary, run by supervised workers.
 type Pool struct {
-	Name        string           `json:"name" config:"name"`
-	Command     []string         `json:"command"` // argv, no shell; empty: this binary hosts Handler
-	Dir         string           `json:"dir"`     // absolute working directory
-	Env         Env              `json:"env"`
-	Dispatch    Dispatch         `json:"dispatch"`
-	Socket      Socket           `json:"socket"`
-	Start       Start            `json:"start"`
-	Workers     WorkerCount      `json:"workers"`
-	Scale       Scale            `json:"scale"`
-	Concurrency int              `json:"concurrency"` // slots per worker, over all fronts and loops
-	Balance     Balance          `json:"balance"`
-	Retry       Retry            `json:"retry"`
-	Circuit     Circuit          `json:"circuit"`
-	Queue       Queue            `json:"queue"`
-	Limit       Limit            `json:"limit"`
-	Ready       Ready            `json:"ready"`
-	Warmup      []Warmup         `json:"warmup"`
-	SlowStart   Duration         `json:"slow_start"`
-	Idle        Idle             `json:"idle"`
-	Ping        Ping             `json:"ping"`
-	Hang        Hang             `json:"hang"`
-	Recycle     Recycle          `json:"recycle"`
-	RapidFail   RapidFail        `json:"rapid_fail"`
-	Timeouts    UpstreamTimeouts `json:"timeouts"`
-	Sendfile    Sendfile         `json:"sendfile"`
-	Buffer      Buffer           `json:"buffer"`
-	StopTimeout Duration         `json:"stop_timeout"` // SIGTERM to SIGKILL
-	Output      Output           `json:"output"`
-	User        string           `json:"user"` // USER[:GROUP]; "" = Config.User
-	Umask       Mode             `json:"umask"`
-	Nice        int              `json:"nice"` // added to Weir's own
-	CPUs        CPUs             `json:"cpus"`
-	NoNewPrivs  bool             `json:"no_new_privs"`
-	Rlimits     Rlimits          `json:"rlimits"`
-	Cgroup      Cgroup           `json:"cgroup"`
-	CPULimit    CPULimit         `json:"cpu_limit"`
-	After       []string         `json:"after"` // sidecars that must be up before the first workers start
+	Name          string           `json:"name" config:"name"`
+	Command       []string         `json:"command"`        // argv, no shell; empty: this binary hosts Handler
+	Upstreams     []string         `json:"upstreams"`      // instead of workers; see ParseUpstream
+	Resolve       Duration         `json:"resolve"`        // of names among Upstreams
+	Check         Check            `json:"check"`          // of Upstreams
+	ProxyProtocol ProxyOut         `json:"proxy_protocol"` // to Upstreams
+	Dir           string           `json:"dir"`            // absolute working directory
+	Env           Env              `json:"env"`
+	Dispatch      Dispatch         `json:"dispatch"`
+	Socket        Socket           `json:"socket"`
+	Start         Start            `json:"start"`
+	Workers       WorkerCount      `json:"workers"`
+	Scale         Scale            `json:"scale"`
+	Concurrency   int              `json:"concurrency"` // slots per worker, over all fronts and loops
+	Balance       Balance          `json:"balance"`
+	Retry         Retry            `json:"retry"`
+	Circuit       Circuit          `json:"circuit"`
+	Queue         Queue            `json:"queue"`
+	Limit         Limit            `json:"limit"`
+	Ready         Ready            `json:"ready"`
+	Warmup        []Warmup         `json:"warmup"`
+	SlowStart     Duration         `json:"slow_start"`
+	Idle          Idle             `json:"idle"`
+	Ping          Ping             `json:"ping"`
+	Hang          Hang             `json:"hang"`
+	Recycle       Recycle          `json:"recycle"`
+	RapidFail     RapidFail        `json:"rapid_fail"`
+	Timeouts      UpstreamTimeouts `json:"timeouts"`
+	Sendfile      Sendfile         `json:"sendfile"`
+	Buffer        Buffer           `json:"buffer"`
+	StopTimeout   Duration         `json:"stop_timeout"` // SIGTERM to SIGKILL
+	Output        Output           `json:"output"`
+	User          string           `json:"user"` // USER[:GROUP]; "" = Config.User
+	Umask         Mode             `json:"umask"`
+	Nice          int              `json:"nice"` // added to Weir's own
+	CPUs          CPUs             `json:"cpus"`
+	NoNewPrivs    bool             `json:"no_new_privs"`
+	Rlimits       Rlimits          `json:"rlimits"`
+	Cgroup        Cgroup           `json:"cgroup"`
+	CPULimit      CPULimit         `json:"cpu_limit"`
+	After         []string         `json:"after"` // sidecars that must be up before the first workers start
 
 	// Program is the absolute path of the program that Command[0] names; "" when Command is empty.
 	Program string `json:"program" config:"derived"`
