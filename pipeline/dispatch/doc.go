@@ -14,7 +14,7 @@
 //	job.go       one request: queued, connecting, sent, answered; replay.go when it went wrong
 //	upstream.go  one connection to a worker
 //	head.go      the request as the worker gets it; forwarded.go who it is from
-//	answer.go    the response as the client gets it
+//	answer.go    the response as the client gets it; tunnel.go one that was a 101
 //	audit.go     slots counted over once a second
 //	clock.go     every time-out of a request
 //
