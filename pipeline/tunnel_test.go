@@ -67,7 +67,7 @@ func (nowhere) OnCancel(*pipeline.Context, error) {}
 func TestHijackRefused(t *testing.T) {
 	try := func(w http.ResponseWriter, _ *http.Request) {
 		if _, _, err := http.NewResponseController(w).Hijack(); err != nil {
-			http.Error(w, err.Error(), 426)
+			http.Error(w, err.Error(), http.StatusUpgradeRequired)
 		}
 	}
 	for _, tc := range []struct {

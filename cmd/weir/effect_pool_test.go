@@ -339,3 +339,12 @@ func afterHang(b *bed) string {
 	}
 	return "kept"
 }
+
+// quietSocket is how a WebSocket on which nothing is said ends.
+func quietSocket(path string) probe {
+	return func(b *bed) string {
+		ws := b.webSocket(path)
+		defer ws.Close() //nolint:errcheck // read to its end
+		return received(ws)
+	}
+}

@@ -44,15 +44,6 @@ func received(ws *pipelinetest.WebSocket) string {
 	}
 }
 
-// quietSocket is how a WebSocket on which nothing is said ends.
-func quietSocket(path string) probe {
-	return func(b *bed) string {
-		ws := b.webSocket(path)
-		defer ws.Close() //nolint:errcheck // read to its end
-		return received(ws)
-	}
-}
-
 const tunnelFile = `
 log: {access: DIR/access.log}
 sites:

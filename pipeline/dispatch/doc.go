@@ -15,7 +15,7 @@
 //	spool.go     bodies kept until they are whole; spooled.go one of them; spoolsend.go its way on
 //	upstream.go  one connection to a worker
 //	head.go      the request as the worker gets it; forwarded.go who it is from
-//	answer.go    the response as the client gets it; sendfile.go a file in its place
+//	answer.go    the response as the client gets it; sendfile.go a file in its place; tunnel.go a 101
 //	audit.go     slots counted over once a second
 //	clock.go     every time-out of a request
 //
