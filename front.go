@@ -76,6 +76,9 @@ func (f *front) Configure(s supervisor.Snapshot) error {
 		f.logs.drop(log)
 		return err
 	}
+	for _, p := range f.routes.all() {
+		p.Recall() // a kept connection may ask for what is another's now
+	}
 	f.bound(&s)
 	f.log.follow(s.Config.Log)
 	f.logs.settle(log, s.Config)
@@ -236,6 +239,9 @@ func (f *front) Drain(deadline time.Time) {
 	go func() {
 		ctx, cancel := context.WithDeadline(context.Background(), deadline)
 		defer cancel()
+		for _, p := range f.routes.all() {
+			p.Leave()
+		}
 		if cut := f.server.Drain(ctx, f.session.ReportUnlistened); cut > 0 {
 			f.log.Warn("drain deadline: exchanges cut", "count", cut)
 		}

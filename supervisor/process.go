@@ -124,7 +124,7 @@ func (p *process) prepare() (err error) {
 	p.dir = socketDir{path: workerDir(p.env.opts.RuntimeDir, p.ref), worker: p.user,
 		front: p.env.front}
 	p.contract = contract{ref: p.ref, socket: p.dir.socket(), notify: p.dir.notify(),
-		listen: p.conf.Socket == config.SocketInherit, mux: p.conf.Dispatch == config.DispatchMux,
+		listen: p.conf.Socket == config.SocketInherit, dispatch: p.conf.Dispatch,
 		slots: p.conf.Concurrency}
 	if !p.dir.shared() && p.user.gid == p.env.front.gid {
 		p.env.warnOnce(p.ref.Pool, "the workers' group is the front's: they can connect to the sockets "+

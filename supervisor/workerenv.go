@@ -20,8 +20,9 @@ type contract struct {
 	port   int
 	notify string
 	listen bool // fd 3 is a listening socket
-	mux    bool // frames instead of HTTP/1.1
 	slots  int
+
+	dispatch config.Dispatch
 
 	control  int           // WEIR_CONTROL_FD
 	watchdog time.Duration // 0: none is wanted
@@ -40,8 +41,8 @@ func (c *contract) variables() []string {
 		"PORT=" + strconv.Itoa(c.port),
 		"NOTIFY_SOCKET=" + c.notify,
 	}
-	if c.mux {
-		v = append(v, "WEIR_DISPATCH=mux", "WEIR_CONCURRENCY="+strconv.Itoa(c.slots))
+	if c.dispatch == config.DispatchMux || c.dispatch == config.DispatchHandoff {
+		v = append(v, "WEIR_DISPATCH="+string(c.dispatch), "WEIR_CONCURRENCY="+strconv.Itoa(c.slots))
 	}
 	if c.control != 0 {
 		v = append(v, "WEIR_CONTROL_FD="+strconv.Itoa(c.control))

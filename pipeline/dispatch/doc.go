@@ -13,6 +13,7 @@
 //	circuit.go   workers that fail; limiter.go how many requests all of them can do with
 //	job.go       one request: queued, connecting, sent, answered; replay.go when it went wrong
 //	upstream.go  one connection to a worker
+//	mux.go       one for many; handoff.go: the client's own, given away
 //	head.go      the request as the worker gets it; forwarded.go who it is from
 //	answer.go    the response as the client gets it
 //	audit.go     slots counted over once a second

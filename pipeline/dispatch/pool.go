@@ -40,7 +40,9 @@ type Pool struct {
 	_       cacheLine
 	tickets atomic.Uint64 // given to waiters, in order
 	grants  atomic.Uint64 // slots given to waiters
-	_       cacheLine
+
+	handoffs atomic.Uint64 // ids of connections given to workers
+	_        cacheLine
 }
 
 // NewPool makes a pool without workers that is Available: it queues. Loops need distinct
@@ -102,6 +104,7 @@ type Endpoint struct {
 	Address     string        // path, or host:port
 	Concurrency int           // slots: requests and connections it may hold at once, over all loops
 	Mux         bool          // it speaks the frames of protocol/frame instead of HTTP/1.1
+	Handoff     bool          // it takes connections in the messages of protocol/handoff
 	SlowStart   time.Duration // until it gets its full share of requests; 0: at once
 }
 
@@ -127,7 +130,8 @@ func (p *Pool) AddWorker(n uint64, e Endpoint) error {
 		p.kick()
 		return nil
 	}
-	w := &worker{pool: p, n: n, address: a.String(), slots: int32(e.Concurrency), mux: e.Mux}
+	w := &worker{pool: p, n: n, address: a.String(), slots: int32(e.Concurrency), mux: e.Mux,
+		handoff: e.Handoff}
 	w.free.Store(w.slots)
 	w.cookie = []byte(p.cookie(n))
 	if w.slow = int64(e.SlowStart); w.slow > 0 {

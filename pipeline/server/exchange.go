@@ -267,10 +267,16 @@ func (x *exchange) settle() {
 	case x.bodyDone:
 		s.setState(stateIdle)
 		x.complete()
+		if s.ln.guest != nil {
+			s.ln.guest.answered(x)
+		}
 		s.next(x)
 	default:
 		s.setState(stateDiscard)
 		x.complete()
+		if s.ln.guest != nil {
+			s.ln.guest.answered(x)
+		}
 		x.beginDiscard()
 	}
 }
@@ -281,6 +287,10 @@ func (s *session) part(x *exchange) {
 	s.x = nil
 	s.ls.ended()
 	x.s = nil
+	if g := s.ln.guest; g != nil {
+		g.answered(x) // before the front is told
+		g.Home.Left(g, false)
+	}
 }
 
 // next gives x back and waits for the next head. The state is stateIdle.
@@ -294,6 +304,9 @@ func (s *session) next(x *exchange) {
 	x.unpin()
 	x.release()
 	s.arm()
+	if g := s.ln.guest; g != nil && g.home {
+		g.queue()
+	}
 }
 
 // complete logs and runs the completion callbacks.

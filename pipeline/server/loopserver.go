@@ -6,6 +6,7 @@ import (
 
 	"weir/netpoll"
 	"weir/pipeline"
+	"weir/protocol/handoff"
 	"weir/protocol/http1"
 )
 
@@ -20,6 +21,9 @@ type loopServer struct {
 	open      int // sessions
 	free      *freeExchanges
 	pumps     []*session // bodies to be delivered at the end of the turn
+	leaving   []*Guest   // connections to be given back at the end of the turn
+	packet    []byte     // scratch: a connection on its way
+	giving    handoff.Message
 	row       []uint64
 	serving   serving
 	limited   netpoll.Counters // of the loop, as counted last
@@ -53,6 +57,7 @@ type listener struct {
 	fresh   bool         // opened by an Apply that is not through: accepts nothing yet
 	own     bool         // the descriptor is a duplicate of ours, not the caller's
 	removed bool         // closed; its connections are to follow
+	guest   *Guest       // in place of a socket: a connection that a front gave; see guest.go
 }
 
 // OnAccept implements netpoll.Acceptor. A connection costs two objects: Conn and session.
@@ -130,6 +135,9 @@ func (ls *loopServer) endTurn() {
 		}
 	}
 	ls.pumps = ls.pumps[:0]
+	if len(ls.leaving) > 0 {
+		ls.returnGuests()
+	}
 	if t := ls.loop.Totals(); t.FdLimit != ls.limited.FdLimit || t.ConnLimit != ls.limited.ConnLimit {
 		ls.countLimits(t)
 	}

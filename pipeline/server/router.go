@@ -68,6 +68,8 @@ type app struct {
 	body    int64
 	site    string
 	name    string // of the handler, in logs
+	keeps   bool   // a worker that gets a connection may answer the requests that follow
+	others  []byte // prefixes below that are other apps', each ended by a NUL; see handoff.go
 }
 
 // newRoutes compiles sites. Errors name the site and what it collides with.
@@ -93,8 +95,10 @@ func newRoutes(sites []Site, o *Options) (*routes, error) {
 			own.fallBackOn(t)
 			t.head = widest(t.head, own.head)
 			own.settle()
+			own.scope()
 		}
 		t.settle()
+		t.scope()
 	}
 	return r, nil
 }

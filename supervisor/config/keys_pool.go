@@ -28,10 +28,13 @@ var poolKeys = []Key{
 		Doc: "Files of NAME=VALUE lines, read at every spawn; later files win.",
 	},
 	{
-		Path: "pools.*.dispatch", Default: "http", Reload: Workers, Values: []string{"http", "mux"},
+		Path: "pools.*.dispatch", Default: "http", Reload: Workers,
+		Values: []string{"http", "mux", "handoff"},
 		Doc: "How requests reach the workers. http: HTTP/1.1 keep-alive over the worker's socket. " +
 			"mux: many requests in one write, for programs of package worker; a pool without command " +
-			"has it unless told otherwise, or its workers are asked by GETs (ready.probe, warmup).",
+			"has it unless told otherwise, or its workers are asked by GETs (ready.probe, warmup). " +
+			"handoff: the client's connection itself goes to a program of package worker, or one that " +
+			"speaks protocol/handoff; timeouts, hang, retry and the access log end with that.",
 	},
 	{
 		Path: "pools.*.socket", Default: "path", Reload: Workers, Values: []string{"path", "inherit"},

@@ -59,6 +59,8 @@ type Dispatch string
 const (
 	DispatchHTTP Dispatch = "http" // HTTP/1.1 keep-alive over the worker's socket
 	DispatchMux  Dispatch = "mux"  // frames of protocol/frame: Go workers
+	// DispatchHandoff gives client connections away, in the messages of protocol/handoff.
+	DispatchHandoff Dispatch = "handoff"
 )
 
 // Socket is how a worker gets its socket.
