@@ -28,7 +28,7 @@ func (e told) Audited(_ string, _ uint64, detail string) { e.hung <- "audit: " +
 func (e told) Hung(_ string, _ uint64, detail string)    { e.hung <- detail }
 
 // modes are the ways in which a front reaches the same handler in a worker.
-var modes = []string{"http", "mux"}
+var modes = []string{"http", "mux", "handoff"}
 
 // behindFront serves h as a worker does, in the given mode, behind a front of two loops. Its address is
 // returned with a client for it.
@@ -37,11 +37,28 @@ func behindFront(t *testing.T, mode string, h pipeline.Handler) (*http.Client, s
 	t.Setenv("WEIR_DISPATCH", mode)
 	t.Setenv("WEIR_CONCURRENCY", "64")
 	_, socket := serving(t, func(ctx context.Context) error { return Serve(ctx, h) })
-	return front(t, socket, mode == "mux", dispatch.Options{})
+	return frontOf(t, dispatch.Endpoint{
+		Address: socket, Mux: mode == "mux", Handoff: mode == "handoff",
+	}, dispatch.Options{})
 }
 
 // front is a front of two loops with a pool of one worker.
 func front(t *testing.T, socket string, mux bool, o dispatch.Options) (*http.Client, string) {
+	t.Helper()
+	return frontOf(t, dispatch.Endpoint{Address: socket, Mux: mux}, o)
+}
+
+// frontOf is front for a worker that is described by e.
+func frontOf(t *testing.T, e dispatch.Endpoint, o dispatch.Options) (*http.Client, string) {
+	t.Helper()
+	c, addr, _ := frontApps(t, e, o)
+	return c, addr
+}
+
+// frontApps is frontOf, with the pool; other apps answer by themselves beside it.
+func frontApps(
+	t *testing.T, e dispatch.Endpoint, o dispatch.Options, others ...server.App,
+) (*http.Client, string, *dispatch.Pool) {
 	t.Helper()
 	var loops []*netpoll.Loop
 	for i := range 2 {
@@ -60,7 +77,10 @@ func front(t *testing.T, socket string, mux bool, o dispatch.Options) (*http.Cli
 		go func() { l.Run(); close(done) }()
 		t.Cleanup(func() { l.Stop(); <-done })
 	}
-	e := dispatch.Endpoint{Network: "unix", Address: socket, Concurrency: 64, Mux: mux}
+	e.Network = "unix"
+	if e.Concurrency == 0 {
+		e.Concurrency = 64
+	}
 	if err := pool.AddWorker(1, e); err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +98,9 @@ func front(t *testing.T, socket string, mux bool, o dispatch.Options) (*http.Cli
 	}
 	err = srv.Apply(so, []server.Listener{{Address: "x", FDs: []int{fd}}}, []server.Site{{
 		Name: "x", Bindings: []server.Binding{{Address: "x", Host: "*"}},
-		Apps: []server.App{{Prefix: "/", Handler: pool.Handler(), Limits: server.Limits{Body: server.Off}}},
+		Apps: append([]server.App{
+			{Prefix: "/", Handler: pool.Handler(), Limits: server.Limits{Body: server.Off}},
+		}, others...),
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +112,7 @@ func front(t *testing.T, socket string, mux bool, o dispatch.Options) (*http.Cli
 		}, ExpectContinueTimeout: 5 * time.Second,
 	}}
 	t.Cleanup(c.CloseIdleConnections)
-	return c, addr
+	return c, addr, pool
 }
 
 // TestBehindFront: the same handler gives the same answers in every mode.
