@@ -104,6 +104,7 @@ func (j *job) handOver(k *link) {
 		l.removeBusy(j)
 		j.lane = nil
 		s.release(j)
+		s.serve() // who still waits asks for this one, too
 	case errors.Is(err, netpoll.ErrLinkFull):
 		j.backlog(now)
 	case errors.Is(err, handoff.ErrTooLong), errors.Is(err, unix.EMSGSIZE):
