@@ -71,7 +71,7 @@ func (f *front) Configure(s supervisor.Snapshot) error {
 		return err
 	}
 	o := f.serverOptions(&s)
-	o.AccessLog = log
+	o.AccessLog, o.Pools = log, routes.to
 	if err := f.server.Apply(o, frontListeners(&s), routes.sites); err != nil {
 		f.logs.drop(log)
 		return err

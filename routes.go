@@ -33,6 +33,7 @@ type routeSet struct {
 type routing struct {
 	sites []server.Site
 	pools map[string]*dispatch.Pool
+	to    map[string]pipeline.Handler // the pools, for handlers that delegate
 	apply []func()
 }
 
@@ -47,7 +48,7 @@ func newRouteSet(
 
 // next builds the routes of c and changes nothing that serves.
 func (r *routeSet) next(c *config.Config, fronts int) (*routing, error) {
-	n := &routing{pools: map[string]*dispatch.Pool{}}
+	n := &routing{pools: map[string]*dispatch.Pool{}, to: map[string]pipeline.Handler{}}
 	for i := range c.Pools {
 		p := &c.Pools[i]
 		o := poolOptions(c, p, fronts)
@@ -58,6 +59,9 @@ func (r *routeSet) next(c *config.Config, fronts int) (*routing, error) {
 			continue
 		}
 		n.pools[p.Name] = dispatch.NewPool(o, r.loops, r.events)
+	}
+	for name, p := range n.pools {
+		n.to[name] = p.Handler()
 	}
 	for i := range c.Sites {
 		s := &c.Sites[i]
@@ -73,6 +77,7 @@ func (r *routeSet) next(c *config.Config, fronts int) (*routing, error) {
 			}
 			site.Apps = append(site.Apps, server.App{
 				Name: appName(a), Prefix: a.Prefix, Handler: h, Limits: serverLimits(a.Limits),
+				Keeps: a.Kind() == config.AppPool && len(s.Middleware) == 0,
 			})
 		}
 		n.sites = append(n.sites, site)

@@ -31,6 +31,7 @@ type exchange struct {
 	bytesIn   int64
 	bodyDone  bool
 	paused    bool // by PauseBody, until ResumeBody
+	delegated bool // to a pool, by a handler
 	pumping   bool // on loopServer.pumps
 	discarded int
 	expecting bool // the client waits for 100
@@ -371,7 +372,7 @@ func (x *exchange) reset() {
 	x.bodyLeft, x.bytesIn, x.left, x.discarded = 0, 0, 0, 0
 	x.bytesOut, x.headOut, x.taking = 0, 0, rateWindow{}
 	x.bodyDone, x.paused, x.pumping, x.expecting = false, false, false, false
-	x.status, x.depth = 0, 0
+	x.status, x.depth, x.delegated = 0, 0, false
 	x.headSent, x.chunked, x.noBody, x.close = false, false, false, false
 	x.resetting, x.linger, x.ended, x.worker = false, false, false, false
 	x.cancelled, x.told, x.over = false, false, false

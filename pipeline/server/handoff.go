@@ -19,6 +19,19 @@ var (
 	ErrBegun = errors.New("server: hand-off: the exchange has begun")
 )
 
+// Delegate is the way to a pool for x, whose body nobody has asked for.
+func (x *exchange) Delegate(pool string) (pipeline.Handler, error) {
+	h := x.ls.opt.Pools[pool]
+	switch {
+	case h == nil:
+		return nil, pipeline.ErrNoPool
+	case x.sink != nil || x.bytesIn > 0 || x.bodyDone && x.req.HasBody():
+		return nil, pipeline.ErrBodyBegun
+	}
+	x.delegated = true
+	return h, nil
+}
+
 type notYet struct{}
 
 func (notYet) Error() string { return "server: hand-off: answers are still queued" }
@@ -82,8 +95,7 @@ func (x *exchange) message(id uint64) *handoff.Message {
 	}
 	m.Limits.Line, m.Limits.Head = x.app.head.RequestLineBytes, x.app.head.HeadBytes
 	m.Limits.Fields = x.app.head.Fields
-	// Beyond what the app's prefix matched, a handler has chosen for this request alone.
-	if x.app.keeps && x.tr.PathBase() == x.app.prefix {
+	if x.app.keeps && !x.delegated {
 		m.Flags |= handoff.FlagKeep
 		m.Others = append(m.Others, x.app.others...)
 	}
@@ -105,7 +117,7 @@ func (t *table) scope() {
 		}
 		for _, p := range a.byPrefix {
 			p.others = a.others(p)
-			p.keeps = len(p.others) <= handoff.OthersMax && len(p.prefix) <= handoff.PrefixMax
+			p.keeps = p.keeps && len(p.others) <= handoff.OthersMax && len(p.prefix) <= handoff.PrefixMax
 		}
 	}
 }

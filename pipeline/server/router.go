@@ -195,7 +195,7 @@ func ensureIn(m map[string]*apps, host string) *apps {
 func newApp(s *Site, a *App, o *Options) *app {
 	out := &app{
 		prefix: strings.TrimSuffix(a.Prefix, "/"), handler: a.Handler, site: s.Name,
-		head: a.Limits.Head, body: a.Limits.Body, name: a.Name,
+		head: a.Limits.Head, body: a.Limits.Body, name: a.Name, keeps: a.Keeps,
 	}
 	if out.name == "" {
 		out.name = functionName(a.Handler)

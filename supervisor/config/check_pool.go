@@ -61,6 +61,10 @@ func (r *resolver) checkHandoff(key string, p *Pool) {
 	if p.Socket == SocketInherit {
 		r.problem(key+".socket", "workers of handoff bind their socket", string(SocketPath), "")
 	}
+	if p.Ping.HTTP != "" {
+		r.problem(key+".ping.http", "workers of handoff answer the connections of clients only",
+			"no ping.http", "")
+	}
 	if p.Balance == BalanceSticky {
 		r.problem(key+".balance", "sticky sets a cookie in answers, which handoff does not see",
 			string(BalanceLeastInFlight), "")

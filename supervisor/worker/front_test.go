@@ -70,7 +70,7 @@ func frontApps(
 	}
 	o.Name = "test"
 	pool := dispatch.NewPool(o, loops, told{make(chan string, 16)})
-	so := server.Options{}
+	so := server.Options{Pools: map[string]pipeline.Handler{"test": pool.Handler()}}
 	srv := server.New(loops, so)
 	for _, l := range loops {
 		done := make(chan struct{})
@@ -99,7 +99,7 @@ func frontApps(
 	err = srv.Apply(so, []server.Listener{{Address: "x", FDs: []int{fd}}}, []server.Site{{
 		Name: "x", Bindings: []server.Binding{{Address: "x", Host: "*"}},
 		Apps: append([]server.App{
-			{Prefix: "/", Handler: pool.Handler(), Limits: server.Limits{Body: server.Off}},
+			{Prefix: "/", Handler: pool.Handler(), Limits: server.Limits{Body: server.Off}, Keeps: true},
 		}, others...),
 	}})
 	if err != nil {

@@ -164,6 +164,57 @@ func TestHandoffKeepsAndReturns(t *testing.T) {
 	}
 }
 
+// A handler delegates what it has not begun: to a worker, for one request.
+func TestDelegate(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode, func(t *testing.T) {
+			t.Setenv("WEIR_DISPATCH", mode)
+			t.Setenv("WEIR_CONCURRENCY", "64")
+			_, socket := serving(t, func(ctx context.Context) error {
+				return Serve(ctx, testHandler(make(chan error, 100)))
+			})
+			_, addr, _ := frontApps(t, dispatch.Endpoint{
+				Address: socket, Mux: mode == "mux", Handoff: mode == "handoff",
+			}, dispatch.Options{}, server.App{Prefix: "/self", Handler: func(c *pipeline.Context) {
+				c.Text(200, "self")
+			}}, server.App{Prefix: "/d", Handler: func(c *pipeline.Context) {
+				switch c.Query() {
+				case "body":
+					c.ReadBody(100, func(c *pipeline.Context, _ []byte, _ error) {
+						c.Text(200, fmt.Sprint(c.Delegate("test")))
+					})
+				case "written":
+					_, _ = c.Write([]byte("written: ")) // to a loop's own buffer
+					_, _ = c.Write([]byte(fmt.Sprint(c.Delegate("test"))))
+				case "nobody":
+					c.Text(200, fmt.Sprint(c.Delegate("nobody")))
+				default:
+					if err := c.Delegate("test"); err != nil {
+						c.Text(200, err.Error())
+					}
+				}
+			}}, server.App{Prefix: "/blocking", Handler: pipeline.Blocking(func(c *pipeline.Context) {
+				c.Text(200, fmt.Sprint(c.Delegate("test")))
+			})})
+			c := dialFront(t, addr)
+			post := func(query string) string {
+				return "POST /d/echo?" + query + " HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody"
+			}
+			const self = "GET /self HTTP/1.1\r\nHost: a\r\n\r\n"
+			c.send(self + post("") + self + post("body") + post("written") + post("nobody") +
+				"GET /blocking HTTP/1.1\r\nHost: a\r\n\r\n" + self)
+			c.want("Weir", "self")
+			c.want(serverName, "body")
+			c.want("Weir", "self")
+			c.want("Weir", pipeline.ErrBodyBegun.Error())
+			c.want("Weir", "written: "+pipeline.ErrStarted.Error())
+			c.want("Weir", pipeline.ErrNoPool.Error())
+			c.want("Weir", pipeline.ErrBlocking.Error())
+			c.want("Weir", "self")
+		})
+	}
+}
+
 // With fewer slots than clients that keep their connections, every client gets its turn.
 func TestHandoffTurns(t *testing.T) {
 	addr, pool := handedOff(t, 1)
