@@ -27,6 +27,11 @@
 // waits no connection stays idle: its loop serves its own oldest waiter with it, or closes it for
 // the loop whose waiter is older.
 //
+// In handoff mode a slot is the right to hold one client connection, from when it is given to the worker
+// until it comes back or is closed there; requests in flight are such connections. Those that the
+// worker has served count when it comes back. The clocks of a request, hang detection, replay and the
+// adaptive limit end with the hand-off: what the worker does is not seen here.
+//
 // # Who is next
 //
 // Waiters have a class, and tickets in the order of their coming. Whoever frees a slot while somebody

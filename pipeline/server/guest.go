@@ -48,6 +48,7 @@ func (srv *Server) Welcome(loop int, fd int, m *handoff.Message, g *Guest) error
 			Fields: g.Limits.Fields}.Resolved(),
 	}
 	ln := &listener{ls: ls, address: g.Local, head: g.app.head, guest: g}
+	ln.removed = m.Flags&handoff.FlagLast != 0 // its exchanges close
 	s := &session{ls: ls, ln: ln, state: stateIdle, since: ls.loop.Now(), trusted: g.Trusted}
 	c, err := ls.loop.AdoptFrom(fd, m.Peer, false, s)
 	if err != nil {
@@ -67,10 +68,10 @@ func (g *Guest) Recall() { g.goHome() }
 func (g *Guest) Abandon() {
 	s := g.s
 	s.ln.removed = true // new exchanges close
-	switch s.state {
-	case stateOpen:
+	switch {
+	case s.state == stateOpen:
 		s.x.close = true
-	case stateIdle, stateHead:
+	case g.read && (s.state == stateIdle || s.state == stateHead):
 		s.leave(true)
 	}
 }
@@ -120,12 +121,11 @@ func (g *Guest) maybeReturn() {
 	switch {
 	case s.state != stateIdle && s.state != stateHead:
 		return // the end of the exchange queues it again
+	case !g.read:
+		return // the request it came with is first
 	case s.ln.removed:
 		s.leave(true)
 		return
-	}
-	if !g.read {
-		return // the request it came with is first
 	}
 	if s.conn.Flush(); s.conn.Pending() {
 		s.conn.Pause()

@@ -90,6 +90,9 @@ func (x *exchange) message(id uint64) *handoff.Message {
 	if s.trusted {
 		m.Flags |= handoff.FlagTrusted
 	}
+	if ls.draining || s.ln.removed {
+		m.Flags |= handoff.FlagLast
+	}
 	if x.app == nil {
 		return m
 	}

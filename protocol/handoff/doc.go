@@ -43,6 +43,7 @@
 //	flag 1  the front trusts the peer: what it says about whom it speaks for is believed
 //	flag 2  the client speaks https to whoever is its end of TLS
 //	flag 4  the worker may keep the connection, see below
+//	flag 8  the answer is the connection's last: it is closed behind it
 //
 // id is chosen by the front, anew each time; the worker names the connection by it when it gives it
 // back or tells that it is CLOSED. Both tell how many requests it has answered meanwhile, and how many

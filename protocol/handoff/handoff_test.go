@@ -60,7 +60,7 @@ func TestRefused(t *testing.T) {
 		{"version 2", change(0, 2), ErrVersion},
 		{"kind 0", change(1, 0), ErrKind},
 		{"kind 6", change(1, 6), ErrKind},
-		{"flag 8", change(2, 8), ErrFlags},
+		{"flag 16", change(2, 16), ErrFlags},
 		{"no id", append(append(bytes.Clone(connection[:4]), make([]byte, 8)...), connection[12:]...), ErrID},
 		{"family 5", change(HeaderSize+8, 5), ErrPeer},
 		{"local longer", change(HeaderSize+48, 15), ErrText}, // so others end elsewhere

@@ -24,6 +24,7 @@ const (
 	FlagTrusted = 1 << iota
 	FlagHTTPS
 	FlagKeep
+	FlagLast
 	connectionFlags = 1<<iota - 1
 )
 
