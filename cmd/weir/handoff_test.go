@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"weir/supervisor/admin"
 )
 
@@ -116,9 +118,7 @@ func TestHandoffShutdown(t *testing.T) {
 	busy, quiet := visit(t, in), visit(t, in)
 	quiet.get("/go/hello")
 	busy.ask("/go/sleep?ms=1000")
-	in.until("busy is with a worker", func(s *admin.Status) bool {
-		return strings.Contains(string(s.Fronts[0].Report), `"InFlight": 1`)
-	})
+	in.awaitHeld()
 	in.signal(syscall.SIGTERM)
 	if _, body := busy.answer("/go/sleep"); body != "slept 1000 ms\n" {
 		t.Errorf("the answer under way: %q", body)
@@ -130,5 +130,55 @@ func TestHandoffShutdown(t *testing.T) {
 	}
 	if code := in.wait(); code != 0 {
 		t.Errorf("exit code %d; want 0", code)
+	}
+}
+
+// awaitHeld waits until a worker has a connection.
+func (in *instance) awaitHeld() {
+	in.until("a connection that a worker has", func(s *admin.Status) bool {
+		return len(s.Fronts) > 0 && strings.Contains(string(s.Fronts[0].Report), `"InFlight": 1`)
+	})
+}
+
+// A front that dies leaves connections with workers: what they are at is answered, then they close; the
+// next front has the pool as before.
+func TestHandoffFrontDies(t *testing.T) {
+	t.Parallel()
+	in := start(t, "--config", fileOf(t, shortDir(t), handoffFile))
+	in.settled("demo", 2)
+	v := visit(t, in)
+	v.ask("/go/sleep?ms=500")
+	in.awaitHeld()
+	if err := unix.Kill(in.status().Fronts[0].PID, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if _, body := v.answer("/go/sleep"); body != "slept 500 ms\n" {
+		t.Errorf("the answer under way: %q", body)
+	}
+	if _, err := v.r.ReadByte(); err != io.EOF {
+		t.Errorf("after the answer: %v; want EOF", err)
+	}
+	if server, body := visit(t, in).get("/go/hello"); server != "Weir-Worker" || body != "Hello, World!\n" {
+		t.Errorf("/go/hello by %s: %q", server, body)
+	}
+}
+
+// A reload that gives the path to somebody else is followed by connections that a worker has kept.
+func TestHandoffReload(t *testing.T) {
+	t.Parallel()
+	dir := shortDir(t)
+	in := start(t, "--config", fileOf(t, dir, handoffFile))
+	in.settled("demo", 2)
+	v := visit(t, in)
+	v.get("/go/hello")
+	fileOf(t, dir, strings.Replace(handoffFile, "/go:", "/go/hello: {respond: {status: 200, body: new}}, /go:", 1))
+	if code, _, stderr := in.weir("reload"); code != 0 {
+		t.Fatalf("weir reload: %d, %s", code, stderr)
+	}
+	in.until("the connection back", func(s *admin.Status) bool {
+		return !strings.Contains(string(s.Fronts[0].Report), `"InFlight": 1`)
+	})
+	if server, body := v.get("/go/hello"); server != "Weir" || body != "new" {
+		t.Errorf("/go/hello by %s: %q; want new, by Weir", server, body)
 	}
 }
