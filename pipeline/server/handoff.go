@@ -39,6 +39,9 @@ func (notYet) Error() string { return "server: hand-off: answers are still queue
 // Temporary tells pipeline/dispatch, which does not know this package, to try again.
 func (notYet) Temporary() bool { return true }
 
+// A message that is longer than a link's packet could not be sent: this is below 0 then.
+const _ = uint(netpoll.PacketMax - handoff.MessageMax)
+
 // HandOff gives x's connection to the process behind k, as connection id, and ends x here: it was
 // answered by nobody yet. back takes the connection when it returns; on the same loop. After an error
 // x is as it was, unless its connection broke, of which x is told as ever.

@@ -72,6 +72,7 @@ func (r *resolver) checkHandoff(key string, p *Pool) {
 	if a := p.Limit.Adaptive; a == AdaptiveShadow || a == AdaptiveOn {
 		r.problem(key+".limit.adaptive", "measures answers, which handoff does not see", "off", "")
 	}
+	r.unseen(key + ".timeouts")
 	for _, s := range r.c.Sites {
 		for i := range s.Apps {
 			a := &s.Apps[i]
@@ -79,6 +80,7 @@ func (r *resolver) checkHandoff(key string, p *Pool) {
 				continue
 			}
 			at := appKey(s.Name, a.Prefix)
+			r.unseen(at + ".timeouts")
 			if len(s.Middleware) > 0 {
 				r.problem(at+".pool", fmt.Sprintf("the middleware of site %s would not see what workers of "+
 					"pool %s answer by handoff", s.Name, p.Name), "a site without middleware, or "+
@@ -87,6 +89,16 @@ func (r *resolver) checkHandoff(key string, p *Pool) {
 			if a.Limits.Head.IsOff() || a.Limits.Head.Bytes() > handoffHeadMax {
 				r.problem(at+".limits.head", "is too large to be handed off", "at most 64KiB", "")
 			}
+		}
+	}
+}
+
+// unseen refuses clocks of answers, which workers of handoff give clients themselves.
+func (r *resolver) unseen(timeouts string) {
+	for _, clock := range []string{".first_byte", ".idle", ".total"} {
+		if r.origins[timeouts+clock].Kind > FromInherited {
+			r.problem(timeouts+clock, "has no effect: workers of handoff answer clients themselves",
+				"no "+clock[1:], "")
 		}
 	}
 }

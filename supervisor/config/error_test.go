@@ -88,6 +88,11 @@ func TestFileErrors(t *testing.T) {
 		{"middleware without answers", "pools: {p: {command: [python3], dispatch: handoff}}\n" +
 			"sites: {s: {bindings: ['127.0.0.1:80'], middleware: [request-id], apps: {/: {pool: p}}}}",
 			"the middleware of site s would not see what workers of pool p answer by handoff"},
+		{"clock without answers", pool("dispatch: handoff\n    timeouts: {first_byte: 5s}"),
+			"pools.p.timeouts.first_byte: has no effect: workers of handoff answer clients themselves"},
+		{"clock of an app without answers", "pools: {p: {command: [python3], dispatch: handoff}}\n" +
+			"sites: {s: {bindings: ['127.0.0.1:80'], apps: {/: {pool: p, timeouts: {total: 5s}}}}}",
+			"timeouts.total: has no effect: workers of handoff answer clients themselves"},
 		{"ping by GETs of messages", pool("dispatch: handoff\n    ping: {http: /}"),
 			"pools.p.ping.http: workers of handoff answer the connections of clients only"},
 		{"every head too large for a message", "limits: {head: 65KiB}\npools: {p: {command: [python3], " +

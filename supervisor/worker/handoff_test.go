@@ -135,6 +135,43 @@ func TestHandoffPieces(t *testing.T) {
 	c.want(serverName, body)
 }
 
+// A client that is slow to take an answer of the front's does not lose a byte of it, or of the next
+// one, which is a worker's.
+func TestHandoffSlowReader(t *testing.T) {
+	t.Setenv("WEIR_DISPATCH", "handoff")
+	t.Setenv("WEIR_CONCURRENCY", "64")
+	_, socket := serving(t, func(ctx context.Context) error {
+		return Serve(ctx, testHandler(make(chan error, 100)))
+	})
+	mid := strings.Repeat("0123456789abcdef", 900)
+	_, addr, pool := frontApps(t, dispatch.Endpoint{Address: socket, Handoff: true}, dispatch.Options{},
+		server.App{Prefix: "/mid", Handler: func(c *pipeline.Context) { c.Text(200, mid) }})
+	c := dialFront(t, addr)
+	const pairs = 1000
+	sent := make(chan error, 1)
+	go func() {
+		_, err := io.WriteString(c, strings.Repeat("GET /mid HTTP/1.1\r\nHost: a\r\n\r\n"+askText, pairs))
+		sent <- err
+	}()
+	last, since := uint64(0), time.Now()
+	waitFor(t, "the kernel's buffers full", func() bool { // nothing moves then
+		if n := one(pool).HandedOff; n != last {
+			last, since = n, time.Now()
+		}
+		return last > 0 && time.Since(since) > 200*time.Millisecond
+	})
+	for range pairs {
+		c.want("Weir", mid)
+		c.want(serverName, answerText)
+	}
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
+	if n := one(pool).HandedOff; n != pairs || last == pairs {
+		t.Errorf("%d hand-offs, %d before the client read; want %d, and fewer", n, last, pairs)
+	}
+}
+
 // A worker keeps a connection whose requests are its own, and gives it back when it is asked to or the
 // client is quiet; the client notices nothing.
 func TestHandoffKeepsAndReturns(t *testing.T) {
