@@ -73,12 +73,15 @@ func (f *front) Configure(s supervisor.Snapshot) error {
 		return err
 	}
 	o := f.serverOptions(&s)
-	o.AccessLog = log
+	o.AccessLog, o.Pools = log, routes.to
 	f.routes.prepare(routes)
 	if err := f.server.Apply(o, frontListeners(&s), routes.sites); err != nil {
 		f.routes.prepare(nil)
 		f.logs.drop(log)
 		return err
+	}
+	for _, p := range f.routes.all() {
+		p.Recall() // a kept connection may ask for what is another's now
 	}
 	f.bound(&s)
 	f.log.follow(s.Config.Log)
@@ -266,6 +269,9 @@ func (f *front) Drain(deadline time.Time) {
 	go func() {
 		ctx, cancel := context.WithDeadline(context.Background(), deadline)
 		defer cancel()
+		for _, p := range f.routes.all() {
+			p.Leave()
+		}
 		if cut := f.server.Drain(ctx, f.session.ReportUnlistened); cut > 0 {
 			f.log.Warn("drain deadline: exchanges cut", "count", cut)
 		}

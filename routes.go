@@ -36,6 +36,7 @@ type routeSet struct {
 type routing struct {
 	sites []server.Site
 	pools map[string]*dispatch.Pool
+	to    map[string]pipeline.Handler // the pools, for handlers that delegate
 	apply []func()
 
 	accepts map[string]bool
@@ -53,7 +54,9 @@ func newRouteSet(
 
 // next builds the routes of c and changes nothing that serves.
 func (r *routeSet) next(c *config.Config, fronts int) (*routing, error) {
-	n := &routing{pools: map[string]*dispatch.Pool{}, accepts: map[string]bool{}}
+	n := &routing{
+		pools: map[string]*dispatch.Pool{}, to: map[string]pipeline.Handler{}, accepts: map[string]bool{},
+	}
 	for i := range c.Pools {
 		p := &c.Pools[i]
 		n.accepts[p.Name] = p.Dispatch == config.DispatchReuseport
@@ -70,6 +73,9 @@ func (r *routeSet) next(c *config.Config, fronts int) (*routing, error) {
 		}
 		n.pools[p.Name] = dispatch.NewPool(o, r.loops, r.events)
 	}
+	for name, p := range n.pools {
+		n.to[name] = p.Handler()
+	}
 	for i := range c.Sites {
 		s := &c.Sites[i]
 		site := server.Site{Name: s.Name, Bindings: bindings(s)}
@@ -84,6 +90,7 @@ func (r *routeSet) next(c *config.Config, fronts int) (*routing, error) {
 			}
 			site.Apps = append(site.Apps, server.App{
 				Name: appName(a), Prefix: a.Prefix, Handler: h, Limits: serverLimits(a.Limits),
+				Keeps: a.Kind() == config.AppPool && len(s.Middleware) == 0,
 			})
 		}
 		n.sites = append(n.sites, site)

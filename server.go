@@ -144,10 +144,14 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 func (s *Server) options() server.Options {
-	return server.Options{
+	o := server.Options{
 		Limits: s.Limits, Timeouts: s.Timeouts, TrustedProxies: s.TrustedProxies,
-		Logger: s.Logger, Blocking: s.block,
+		Logger: s.Logger, Blocking: s.block, Pools: map[string]pipeline.Handler{},
 	}
+	for _, p := range s.Pools {
+		o.Pools[p.config.Name] = p.Handler()
+	}
+	return o
 }
 
 func (s *Server) block(f func()) bool { return s.blocking.Submit(f) == nil }

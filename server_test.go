@@ -14,6 +14,7 @@ import (
 
 	"weir/pipeline"
 	"weir/supervisor"
+	"weir/supervisor/config"
 )
 
 // patience bounds what must come.
@@ -203,14 +204,24 @@ func TestServerPool(t *testing.T) {
 		t.Errorf("Recycle before Start = %v; want ErrNotStarted", err)
 	}
 	b := pipeline.New()
+	hand := testPool(t, "hand", 1)
+	hand.config.Dispatch = config.DispatchHandoff
 	b.Map("/shop", func(b *pipeline.Builder) { b.Run(p.Handler()) })
+	b.Map("/hand", func(b *pipeline.Builder) { b.Run(hand.Handler()) })
+	b.Map("/to", func(b *pipeline.Builder) {
+		b.Run(func(c *pipeline.Context) {
+			if err := c.Delegate(c.Path()[1:]); err != nil {
+				c.Text(500, err.Error())
+			}
+		})
+	})
 	b.Run(func(c *pipeline.Context) { c.Text(200, "front") })
 	h, err := b.Build()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := started(t, &Server{Listen: []string{"127.0.0.1:0"}, Loops: 1, Handler: h, Pools: []*Pool{p},
-		RuntimeDir: dir})
+	s := started(t, &Server{Listen: []string{"127.0.0.1:0"}, Loops: 1, Handler: h,
+		Pools: []*Pool{p, hand}, RuntimeDir: dir})
 	addr := s.Addrs()[0]
 	if _, body := fetch(t, addr, "/other"); body != "front" {
 		t.Errorf("GET /other = %q; want front", body)
@@ -218,6 +229,14 @@ func TestServerPool(t *testing.T) {
 	status, first := fetch(t, addr, "/shop/cart")
 	if status != 200 || !strings.HasSuffix(first, "path /cart base /shop") {
 		t.Errorf("GET /shop/cart = %d %q; want path /cart, base /shop", status, first)
+	}
+	for _, tc := range []struct{ path, want string }{
+		{"/hand/cart", "path /cart base /hand"}, {"/to/hand", "path /hand base /to"},
+		{"/to/shop", "path /shop base /to"}, {"/to/nowhere", pipeline.ErrNoPool.Error()},
+	} {
+		if _, body := fetch(t, addr, tc.path); !strings.HasSuffix(body, tc.want) {
+			t.Errorf("GET %s = %q; want %s", tc.path, body, tc.want)
+		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

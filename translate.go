@@ -212,6 +212,7 @@ func dispatchTimeouts(t config.UpstreamTimeouts) dispatch.Timeouts {
 func dispatchEndpoint(e supervisor.Endpoint) dispatch.Endpoint {
 	return dispatch.Endpoint{
 		Network: e.Network, Address: e.Address, Concurrency: e.Concurrency, Mux: e.Mux,
+		Handoff:   e.Handoff,
 		SlowStart: e.SlowStart, Proxy: e.Proxy,
 	}
 }

@@ -52,6 +52,29 @@ func TestEchoAllocs(t *testing.T) {
 	}
 }
 
+func TestGiveAllocs(t *testing.T) {
+	const gives = 200
+	h := newHandLoop(t, Config{})
+	k, far := linkPair(t, h.Loop, &packets{})
+	var conns []*Conn
+	for range gives + 1 {
+		c, _ := h.pair(echo{})
+		conns = append(conns, c)
+	}
+	into := make([]byte, 64)
+	if n := testing.AllocsPerRun(gives, func() {
+		c := conns[0]
+		conns = conns[1:]
+		if err := c.Give(k, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		_, fd, _ := sysRecvFD(far, into)
+		sysClose(fd)
+	}); n != 0 {
+		t.Errorf("a hand-off allocates %v times, want 0", n)
+	}
+}
+
 // An idle connection is one object, and a slot in the loop's table.
 func TestIdleConnMemory(t *testing.T) {
 	const conns = 1000

@@ -104,6 +104,9 @@ func (c *Conn) Handler() Handler { return c.handler }
 // SetHandler replaces the handler.
 func (c *Conn) SetHandler(h Handler) { c.handler = h }
 
+// Capped reports whether c counts in Config.Conns.
+func (c *Conn) Capped() bool { return c.capped }
+
 // Closed reports whether c is closed.
 func (c *Conn) Closed() bool { return c.fd < 0 }
 

@@ -13,6 +13,8 @@ const (
 	drainAcceptsMax = 1 << 16   // accepted by Listener.Drain
 	iovecsMax       = 16        // buffers per send
 	passFDsMax      = 64        // descriptors per message
+	packetsPerTurn  = 64        // taken from a link
+	linkQueueMax    = 1 << 14   // packets without descriptor that wait on a link
 	fileChunkBytes  = 1 << 20   // per sendfile call, and per read-ahead of cold pages
 	scratchBytes    = 256 << 10 // the loop's shared buffer for bulk reads: what a Unix socket holds
 	narrowBytes     = 64 << 10  // of it, for what is passed on to a peer that falls behind
@@ -42,6 +44,9 @@ const (
 
 	// BuffersDefault bounds the bytes in buffers of one loop when Config.BufferBytes is 0.
 	BuffersDefault = 256 << 20
+
+	// PacketMax is the size of the longest packet of a link.
+	PacketMax = 136 << 10
 
 	rawWaitMS = 5 // bound of a wait that keeps its P; see wait_linux.go
 )

@@ -42,6 +42,8 @@ type Loop struct {
 	dirty     []*Conn // with unsent bytes that no event will flush
 	spare     []*Conn // the other half of ready, swapped each turn
 	starved   []*Conn // reads waiting for buffer memory
+	links     map[int]*Link
+	packet    []byte // what links receive into
 
 	free    freeLists
 	scratch []byte
@@ -187,6 +189,9 @@ func (l *Loop) Totals() Counters { return l.counters }
 // shut ends what is open. Callbacks can open nothing more, and what was posted before Stop still runs.
 func (l *Loop) shut() {
 	l.conns.each(func(c *Conn) { c.fail(ErrStopped) })
+	for _, k := range l.links {
+		k.end(ErrStopped)
+	}
 	for len(l.listeners) > 0 {
 		l.listeners[0].Close()
 	}

@@ -35,6 +35,19 @@ func socket(family int) (int, error) {
 	return fd, nil
 }
 
+func unixSocket(kind int) (int, error) {
+	syscall.ForkLock.RLock()
+	fd, err := unix.Socket(unix.AF_UNIX, kind, 0)
+	if err == nil {
+		unix.CloseOnExec(fd)
+	}
+	syscall.ForkLock.RUnlock()
+	if err == nil {
+		err = unix.SetNonblock(fd, true)
+	}
+	return fd, os.NewSyscallError("socket", err)
+}
+
 // ErrNoCredentials: peer credentials are not asked for on this system.
 var ErrNoCredentials = errors.New("netpoll: no peer credentials on this system")
 

@@ -22,6 +22,11 @@ func socket(family int) (int, error) {
 	return fd, nil
 }
 
+func unixSocket(kind int) (int, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	return fd, os.NewSyscallError("socket", err)
+}
+
 // PeerCredentials are the process and user at the other end of a Unix socket when it connected.
 func (c *Conn) PeerCredentials() (pid, uid int, err error) {
 	cred, err := unix.GetsockoptUcred(int(c.fd), unix.SOL_SOCKET, unix.SO_PEERCRED)

@@ -47,6 +47,12 @@ func (l *Loop) dispatch(ev *event) {
 		}
 		return
 	}
+	if k := l.links[fd]; k != nil {
+		if k.gen == ev.gen {
+			k.onEvent(ev)
+		}
+		return
+	}
 	for _, ln := range l.listeners {
 		if ln.fd == fd && ln.gen == ev.gen {
 			ln.accept()

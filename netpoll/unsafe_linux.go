@@ -59,6 +59,65 @@ func (v *vector) send(fd int, more bool) (int, syscall.Errno) {
 	return int(n), e
 }
 
+// rights is control data with one descriptor.
+type rights struct {
+	head unix.Cmsghdr
+	fd   int32
+	_    int32 // CMSG_SPACE pads
+}
+
+// sysSendFD sends one packet, with descriptor pass unless that is below 0.
+func sysSendFD(fd int, b []byte, pass int) syscall.Errno {
+	var control rights
+	iov := unix.Iovec{Base: unsafe.SliceData(b)}
+	iov.SetLen(len(b))
+	msg := unix.Msghdr{Iov: &iov}
+	msg.SetIovlen(1)
+	if pass >= 0 {
+		control.head.Level, control.head.Type = unix.SOL_SOCKET, unix.SCM_RIGHTS
+		control.head.SetLen(unix.CmsgLen(4))
+		control.fd = int32(pass)
+		// SAFETY: control has the layout and at least the size of such a message.
+		msg.Control = (*byte)(unsafe.Pointer(&control))
+		msg.SetControllen(unix.CmsgSpace(4))
+	}
+	// SAFETY: msg and what it points to stay alive for the call; the kernel keeps no reference.
+	_, _, e := syscall.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)),
+		unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	return e
+}
+
+// sysRecvFD receives one packet and the descriptor that came with it, -1 for none. A packet that was
+// cut, or had more descriptors, is EMSGSIZE.
+func sysRecvFD(fd int, b []byte) (n, got int, e syscall.Errno) {
+	var control rights
+	iov := unix.Iovec{Base: unsafe.SliceData(b)}
+	iov.SetLen(len(b))
+	msg := unix.Msghdr{Iov: &iov}
+	msg.SetIovlen(1)
+	// SAFETY: as sysSendFD. The length leaves room for one descriptor; the kernel drops others.
+	msg.Control = (*byte)(unsafe.Pointer(&control))
+	msg.SetControllen(unix.CmsgLen(4))
+	// SAFETY: as sysSendFD.
+	r, _, e := syscall.RawSyscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)),
+		unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+	if e != 0 {
+		return 0, -1, e
+	}
+	got = -1
+	if msg.Controllen > 0 && control.head.Level == unix.SOL_SOCKET &&
+		control.head.Type == unix.SCM_RIGHTS {
+		got = int(control.fd)
+	}
+	if msg.Flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
+		if got >= 0 {
+			sysClose(got)
+		}
+		return 0, -1, unix.EMSGSIZE
+	}
+	return int(r), got, 0
+}
+
 func sysAccept(fd int, peer *peerAddr) (int, syscall.Errno) {
 	var sa unix.RawSockaddrInet6
 	size := uint32(unix.SizeofSockaddrInet6)

@@ -30,6 +30,12 @@ var (
 	ErrFraming = errors.New("pipeline: field belongs to the connection")
 	// ErrFieldsFull says that a Fields has reached its maximum of fields or bytes.
 	ErrFieldsFull = errors.New("pipeline: too many fields")
+	// ErrNoPool says that there is no pool of that name where the exchange is served.
+	ErrNoPool = errors.New("pipeline: no such pool")
+	// ErrBodyBegun refuses to delegate a request whose body was asked for.
+	ErrBodyBegun = errors.New("pipeline: request body has been begun")
+	// ErrBlocking refuses on the goroutine of a Blocking handler what belongs to the loop.
+	ErrBlocking = errors.New("pipeline: not in a Blocking handler")
 	// ErrCancelled is the cause of a cancelled exchange when the exchange gave none.
 	ErrCancelled = errors.New("pipeline: exchange cancelled")
 	// ErrCompleted is the cause of Context after the exchange completed.

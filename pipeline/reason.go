@@ -53,6 +53,7 @@ const (
 	HandlerError // a stream, a filter or a file failed in the middle of a response
 	ClientDropped
 	Draining
+	HandedOff // the connection was given to a worker, which answers
 	reasonCount
 )
 
@@ -77,7 +78,7 @@ var reasonNames = [reasonCount]string{
 	BlockingFull: "BlockingFull", SpoolFull: "SpoolFull", SpoolFailed: "SpoolFailed",
 	HandlerPanic: "HandlerPanic",
 	HandlerError: "HandlerError", ClientDropped: "Client_Dropped",
-	Draining: "Draining",
+	Draining: "Draining", HandedOff: "HandedOff",
 }
 
 // String is the reason's stable name, "-" for none.

@@ -28,6 +28,8 @@ type Endpoint struct {
 
 	// Mux: the worker speaks the frames of protocol/frame instead of HTTP/1.1.
 	Mux bool
+	// Handoff: the worker takes connections in the messages of protocol/handoff.
+	Handoff bool
 	// SlowStart is how long the worker takes to get its full share of requests; 0: at once.
 	SlowStart time.Duration
 	// Proxy is the version of the PROXY header that connections begin with; 0: none.

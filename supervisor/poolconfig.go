@@ -20,8 +20,8 @@ type PoolConfig struct {
 	Env     *config.Env   // nil inherits the supervisor's, without Weir's own variables
 	User    string        // USER[:GROUP]; "" is PoolsOptions.User
 	Socket  config.Socket // "" is SocketPath
-	// Dispatch is how fronts speak to workers; "" is HTTP/1.1. DispatchMux needs a program of package
-	// worker.
+	// Dispatch is how fronts speak to workers; "" is HTTP/1.1. DispatchMux and DispatchHandoff
+	// need a program of package worker.
 	Dispatch config.Dispatch
 	Start    config.Start    // "" is StartAlways
 	Workers  int             // 0 is 1; while Scale has no Max
@@ -116,9 +116,11 @@ func (c *PoolConfig) validate() error {
 		return fmt.Errorf("supervisor: pool %s: scale: %s", c.Name, c.Scale.invalid())
 	case c.invalidPath() != "":
 		return fmt.Errorf("supervisor: pool %s: path %q: not absolute", c.Name, c.invalidPath())
-	case c.Dispatch == config.DispatchMux && c.asks():
-		return fmt.Errorf("supervisor: pool %s: dispatch: workers of mux do not answer the GETs of "+
-			"ready.probe and warmup", c.Name)
+	case c.Dispatch != "" && c.Dispatch != config.DispatchHTTP && c.asks():
+		return fmt.Errorf("supervisor: pool %s: dispatch: workers of %s do not answer the GETs of "+
+			"ready.probe and warmup", c.Name, c.Dispatch)
+	case c.Dispatch == config.DispatchHandoff && c.Socket == config.SocketInherit:
+		return fmt.Errorf("supervisor: pool %s: socket: workers of handoff bind theirs", c.Name)
 	case c.Concurrency < 0:
 		return fmt.Errorf("supervisor: pool %s: concurrency: %d is below 1", c.Name, c.Concurrency)
 	}

@@ -130,7 +130,11 @@ func (p *process) serving(e Endpoint) error {
 // connectUnix connects without waiting: EAGAIN is a full backlog, so somebody listens. The listener
 // must be the worker's user, or us, who may have made the socket for it.
 func (p *process) connectUnix(path string) error {
-	fd, err := socketCloexec(unix.AF_UNIX, unix.SOCK_STREAM)
+	kind := unix.SOCK_STREAM
+	if p.conf.Dispatch == config.DispatchHandoff {
+		kind = unix.SOCK_SEQPACKET
+	}
+	fd, err := socketCloexec(unix.AF_UNIX, kind)
 	if err != nil {
 		return os.NewSyscallError("socket", err)
 	}

@@ -146,6 +146,7 @@ func (w *worker) rotate(e *event, now time.Time) {
 	w.endpoint = e.endpoint
 	w.endpoint.Concurrency = w.conf.Concurrency
 	w.endpoint.Mux = w.conf.Dispatch == config.DispatchMux
+	w.endpoint.Handoff = w.conf.Dispatch == config.DispatchHandoff
 	w.endpoint.PID = w.pid
 	w.endpoint.SlowStart = w.pool.conf.SlowStart.Std()
 	w.slowAt = time.Time{}

@@ -42,8 +42,8 @@ func (c *contract) variables() []string {
 		"NOTIFY_SOCKET=" + c.notify,
 	}
 	switch c.dispatch {
-	case config.DispatchMux:
-		v = append(v, "WEIR_DISPATCH=mux", "WEIR_CONCURRENCY="+strconv.Itoa(c.slots))
+	case config.DispatchMux, config.DispatchHandoff:
+		v = append(v, "WEIR_DISPATCH="+string(c.dispatch), "WEIR_CONCURRENCY="+strconv.Itoa(c.slots))
 	case config.DispatchReuseport:
 		v = append(v, "WEIR_DISPATCH=reuseport")
 	}

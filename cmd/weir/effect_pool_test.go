@@ -56,6 +56,11 @@ var poolRows = []keyRow{
 		after: "its worker", probe: acceptsFor("t"),
 	},
 	{
+		key:  "pools.*.dispatch",
+		base: edit{app: "/go: {handler: demo, pool: s}", pools: "s: {}"},
+		set:  edit{pools: "s: {dispatch: handoff}"}, before: "frames", after: "packets", probe: spoken("s"),
+	},
+	{
 		key: "pools.*.socket", set: edit{pool: "socket: inherit", command: "testworker, -bind, inherit"},
 		before: "false", after: "1 true", probe: body("/env?name=LISTEN_FDS"),
 	},
@@ -255,7 +260,12 @@ var poolRows = []keyRow{
 func spoken(pool string) probe {
 	return func(b *bed) string {
 		b.settled(pool, 1)
-		c, err := net.Dial("unix", poolOf(b.status(), pool).Workers[0].Address)
+		address := poolOf(b.status(), pool).Workers[0].Address
+		if c, err := net.Dial("unixpacket", address); err == nil {
+			c.Close() //nolint:errcheck // nothing was said
+			return "packets"
+		}
+		c, err := net.Dial("unix", address)
 		if err != nil {
 			return err.Error()
 		}

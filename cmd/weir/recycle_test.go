@@ -18,25 +18,29 @@ import (
 	"weir/supervisor/admin"
 )
 
-// 100 rolling recycles under constant load: no request fails and no connection is reset, whichever way
+// Rolling recycles under constant load: no request fails and no connection is reset, whichever way
 // workers are spoken to.
 func TestRollingRecyclesUnderLoad(t *testing.T) {
 	t.Parallel()
 	t.Run("http", func(t *testing.T) {
 		t.Parallel()
 		in := start(t, "--listen", "127.0.0.1:0", "--workers", "2", "--", "testworker")
-		rollUnderLoad(t, in, "default", "/pid")
+		rollUnderLoad(t, in, "default", "/pid", 100)
 	})
 	t.Run("mux", func(t *testing.T) { // the demo's workers are of the SDK
 		t.Parallel()
-		rollUnderLoad(t, start(t, "--listen", "127.0.0.1:0"), "demo", "/worker/hello")
+		rollUnderLoad(t, start(t, "--listen", "127.0.0.1:0"), "demo", "/worker/hello", 100)
+	})
+	t.Run("handoff", func(t *testing.T) {
+		t.Parallel()
+		rollUnderLoad(t, start(t, "--config", fileOf(t, shortDir(t), handoffFile)), "demo", "/go/hello", 25)
 	})
 }
 
-func rollUnderLoad(t *testing.T, in *instance, pool, path string) {
+func rollUnderLoad(t *testing.T, in *instance, pool, path string, full int) {
 	t.Helper()
 	before := in.settled(pool, 2)
-	n := rounds(100, 5)
+	n := rounds(full, 5)
 	l := startLoad(in.url + path)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*patience)
 	defer cancel()

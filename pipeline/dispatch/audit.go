@@ -85,7 +85,7 @@ func (c *count) add(s *shard) (last bool) {
 	defer c.mu.Unlock()
 	for i, w := range c.workers {
 		l := &w.lanes[s.index]
-		c.held[i] += l.idleCount.Load()
+		c.held[i] += l.idleCount.Load() + l.held.Load()
 		for j := l.busy; j != nil; j = j.nextBusy {
 			c.held[i]++
 		}

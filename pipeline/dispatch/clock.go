@@ -279,6 +279,10 @@ func (j *job) connectTimeout() {
 		j.fail(504, pipeline.WorkerConnectTimeout, retryAfterBusy)
 		return
 	}
+	if k := j.link; k != nil { // it does not greet
+		k.ends(errConnectTimeout)
+		return
+	}
 	u := j.up
 	if u.mux != nil {
 		u.mux.fail(errConnectTimeout)

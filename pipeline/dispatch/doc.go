@@ -14,6 +14,7 @@
 //	job.go       one request: queued, connecting, sent, answered; replay.go when it went wrong
 //	spool.go     bodies kept until they are whole; spooled.go one of them; spoolsend.go its way on
 //	upstream.go  one connection to a worker
+//	mux.go       one for many; handoff.go: the client's own, given away
 //	head.go      the request as the worker gets it; forwarded.go who it is from
 //	answer.go    the response as the client gets it; sendfile.go a file in its place; tunnel.go a 101
 //	audit.go     slots counted over once a second
@@ -26,6 +27,11 @@
 // exceed a worker's concurrency, over all loops. An idle connection keeps its slot; while somebody
 // waits no connection stays idle: its loop serves its own oldest waiter with it, or closes it for
 // the loop whose waiter is older.
+//
+// In handoff mode a slot is the right to hold one client connection, from when it is given to the worker
+// until it comes back or is closed there; requests in flight are such connections. Those that the
+// worker has served count when it comes back. The clocks of a request, hang detection, replay and the
+// adaptive limit end with the hand-off: what the worker does is not seen here.
 //
 // # Who is next
 //

@@ -62,6 +62,7 @@ type request struct {
 	// worker
 	lane               *lane // nil without a slot
 	up                 *upstream
+	link               *link // by which the connection is about to go, in handoff mode
 	nextBusy, prevBusy *job
 	doneAt             uint32 // what the worker had completed at the dispatch
 	base               uint64 // bytes that the connection had sent before this request
@@ -139,6 +140,10 @@ func (j *job) dial() {
 	if j.stage != stageBacklog {
 		j.moved = now // the connect clock
 		j.delay = 0
+	}
+	if j.lane.w.handoff {
+		j.give(now)
+		return
 	}
 	if j.lane.w.mux {
 		j.join(now)
@@ -228,6 +233,10 @@ func (j *job) unlane() {
 	l.removeBusy(j)
 	l.w.abandoned()
 	j.lane = nil
+	if j.link != nil {
+		j.link.forget(j)
+		j.link = nil
+	}
 	if j.up != nil {
 		j.up.job = nil
 		j.up = nil

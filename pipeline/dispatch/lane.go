@@ -14,6 +14,7 @@ type lane struct {
 	address *netpoll.Address
 	idle    *upstream // used last first; its own ring through next and prev
 	mux     *muxConn  // of mux mode, nil while there is none for new streams
+	link    *link     // of handoff mode, nil while there is none
 	busy    *job      // requests on a connection, or waiting for one with a slot in hand
 	delay   time.Duration
 
@@ -23,7 +24,10 @@ type lane struct {
 	silentDone uint32
 
 	idleCount atomic.Int32  // read by other loops: who could give a slot up
+	held      atomic.Int32  // connections that the worker has of this loop, in handoff mode
 	errors    atomic.Uint64 // this loop's part of worker.errors
+	handedOff atomic.Uint64 // connections given to the worker
+	broken    atomic.Uint64 // of them, those that it took with it when it died
 	_         cacheLine
 }
 
@@ -76,6 +80,9 @@ func (l *lane) closeIdle() {
 	if l.mux != nil {
 		l.mux.retire()
 	}
+	if l.link != nil {
+		l.link.retire(0)
+	}
 	for l.closeOldest() {
 	}
 }
@@ -126,7 +133,7 @@ func (l *lane) gone() {
 	at := l.s.loop.Now() + int64(goneGrace)
 	for j := l.busy; j != nil; {
 		next := j.nextBusy
-		if j.up == nil || !j.up.conn.Connected() {
+		if j.link != nil || j.up == nil || !j.up.conn.Connected() {
 			j.lost(false, 502, reasonAbandoned)
 		} else if j.deadAt == 0 {
 			j.deadAt = at

@@ -40,7 +40,9 @@ type Pool struct {
 	_       cacheLine
 	tickets atomic.Uint64 // given to waiters, in order
 	grants  atomic.Uint64 // slots given to waiters
-	_       cacheLine
+
+	handoffs atomic.Uint64 // ids of connections given to workers
+	_        cacheLine
 }
 
 // NewPool makes a pool without workers that is Available: it queues. Loops need distinct
@@ -113,6 +115,7 @@ type Endpoint struct {
 	Concurrency int           // slots: requests and connections it may hold at once, over all loops
 	Mux         bool          // it speaks the frames of protocol/frame instead of HTTP/1.1
 	Proxy       int           // version of the PROXY header that connections begin with; 0: none
+	Handoff     bool          // it takes connections in the messages of protocol/handoff
 	SlowStart   time.Duration // until it gets its full share of requests; 0: at once
 }
 
@@ -138,7 +141,8 @@ func (p *Pool) AddWorker(n uint64, e Endpoint) error {
 		p.kick()
 		return nil
 	}
-	w := &worker{pool: p, n: n, address: a.String(), slots: int32(e.Concurrency), mux: e.Mux, proxy: e.Proxy}
+	w := &worker{pool: p, n: n, address: a.String(), slots: int32(e.Concurrency), mux: e.Mux,
+		handoff: e.Handoff, proxy: e.Proxy}
 	w.free.Store(w.slots)
 	w.cookie = []byte(p.cookie(n))
 	if w.slow = int64(e.SlowStart); w.slow > 0 {

@@ -243,6 +243,7 @@ func (s *shard) closeIdle() bool {
 		if w.usable() && w.lanes[s.index].closeOldest() {
 			return true
 		}
+		w.lanes[s.index].recall()
 	}
 	return false
 }
@@ -267,8 +268,10 @@ func (s *shard) ask() {
 		if !w.usable() {
 			continue
 		}
+		w.lanes[s.index].recall()
 		for i := range w.lanes {
-			if i != s.index && w.lanes[i].s != nil && w.lanes[i].idleCount.Load() > 0 {
+			if i != s.index && w.lanes[i].s != nil &&
+				w.lanes[i].idleCount.Load()+w.lanes[i].held.Load() > 0 {
 				w.lanes[i].s.wake()
 			}
 		}

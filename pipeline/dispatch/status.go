@@ -35,6 +35,8 @@ type WorkerStatus struct {
 	Completed   uint32 // modulo 2^32
 	Circuit     string // closed, open, half-open
 	Ejected     uint64 // times that its circuit opened
+	HandedOff   uint64 // connections given to it, in handoff mode
+	Broken      uint64 // of them, those that ended with it
 	Errors      uint64 // answers of 500 and above, and exchanges that broke
 }
 
@@ -70,6 +72,8 @@ func (p *Pool) Snapshot() Status {
 			Slots: int(w.slots), InFlight: w.inFlight(),
 			Connections: int(w.slots - w.free.Load()), Completed: w.done(), Errors: w.errors(),
 			Circuit: w.circuit.name(p), Ejected: w.circuit.ejected.Load(),
+			HandedOff: w.sum(func(l *lane) uint64 { return l.handedOff.Load() }),
+			Broken:    w.sum(func(l *lane) uint64 { return l.broken.Load() }),
 		})
 	}
 	return st

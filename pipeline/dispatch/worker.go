@@ -28,6 +28,7 @@ type worker struct {
 	lanes   []lane // by shard
 	mux     bool   // streams over one connection per loop
 	proxy   int    // version of the PROXY header: connections serve one request each
+	handoff bool   // connections are given to it
 	slow    int64  // ns from slowFrom to the full share of requests
 	cookie  []byte // that names it; see sticky.go
 
@@ -158,6 +159,14 @@ func (w *worker) complain(detail string, every int64) {
 func (w *worker) errors() (n uint64) {
 	for i := range w.lanes {
 		n += w.lanes[i].errors.Load()
+	}
+	return n
+}
+
+// sum adds up what its lanes count.
+func (w *worker) sum(of func(*lane) uint64) (n uint64) {
+	for i := range w.lanes {
+		n += of(&w.lanes[i])
 	}
 	return n
 }

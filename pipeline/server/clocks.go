@@ -23,11 +23,17 @@ func (s *session) arm() {
 		} else {
 			at = min(at, later(s.since, s.ls.opt.Timeouts.KeepAlive))
 		}
+		if s.ln.guest != nil {
+			at = min(at, s.since+int64(guestIdle))
+		}
 	case stateProxy:
 		at = min(at, s.since+int64(proxyHeaderTimeout))
 	}
 	if s.halfAt != 0 {
 		at = min(at, s.halfAt)
+	}
+	if g := s.ln.guest; g != nil && g.home {
+		at = min(at, now+int64(guestRetry))
 	}
 	s.conn.SetTimer(at)
 }
@@ -47,6 +53,12 @@ func (s *session) OnTimer(_ *netpoll.Conn, now int64) {
 			return
 		}
 	}
+	if g := s.ln.guest; g != nil {
+		if g.home || s.state == stateIdle && g.read && now >= s.since+int64(guestIdle) {
+			g.home = true
+			g.queue()
+		}
+	}
 	if !s.tick(now) {
 		return
 	}
@@ -57,6 +69,9 @@ func (s *session) OnTimer(_ *netpoll.Conn, now int64) {
 		at := later(s.since, s.ls.opt.Timeouts.KeepAlive)
 		if s.ls.draining {
 			at = min(at, s.ls.drainIdleAt)
+		}
+		if s.ln.guest != nil {
+			at = min(at, now+int64(guestRetry))
 		}
 		s.conn.SetTimer(at)
 		return

@@ -12,5 +12,8 @@
 //	response body_out.go       head, framing, trailers
 //	bytes    netpoll           one send per event
 //
+// A connection can be handed off to a worker and come back (handoff.go); in the worker it is a guest of
+// such a server (guest.go), whose requests go to one handler.
+//
 // Clocks are in clocks.go, draining in drain.go, answers that Weir makes itself in refuse.go.
 package server

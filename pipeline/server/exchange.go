@@ -32,6 +32,7 @@ type exchange struct {
 	bytesIn   int64
 	bodyDone  bool
 	paused    bool // by PauseBody, until ResumeBody
+	delegated bool // to a pool, by a handler
 	pumping   bool // on loopServer.pumps
 	discarded int
 	expecting bool // the client waits for 100
@@ -280,10 +281,16 @@ func (x *exchange) settle() {
 	case x.bodyDone:
 		s.setState(stateIdle)
 		x.complete()
+		if s.ln.guest != nil {
+			s.ln.guest.answered(x)
+		}
 		s.next(x)
 	default:
 		s.setState(stateDiscard)
 		x.complete()
+		if s.ln.guest != nil {
+			s.ln.guest.answered(x)
+		}
 		x.beginDiscard()
 	}
 }
@@ -294,6 +301,10 @@ func (s *session) part(x *exchange) {
 	s.x = nil
 	s.ls.ended()
 	x.s = nil
+	if g := s.ln.guest; g != nil {
+		g.answered(x) // before the front is told
+		g.Home.Left(g, false)
+	}
 }
 
 // next gives x back and waits for the next head. The state is stateIdle.
@@ -307,6 +318,9 @@ func (s *session) next(x *exchange) {
 	x.unpin()
 	x.release()
 	s.arm()
+	if g := s.ln.guest; g != nil && g.home {
+		g.queue()
+	}
 }
 
 // complete logs and runs the completion callbacks.
@@ -371,7 +385,7 @@ func (x *exchange) reset() {
 	x.bodyLeft, x.bytesIn, x.left, x.discarded = 0, 0, 0, 0
 	x.bytesOut, x.headOut, x.taking = 0, 0, rateWindow{}
 	x.bodyDone, x.paused, x.pumping, x.expecting = false, false, false, false
-	x.status, x.depth = 0, 0
+	x.status, x.depth, x.delegated = 0, 0, false
 	x.headSent, x.chunked, x.noBody, x.close = false, false, false, false
 	x.resetting, x.linger, x.ended, x.worker = false, false, false, false
 	x.tunnel = nil

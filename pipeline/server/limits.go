@@ -22,5 +22,7 @@ const (
 	memoBytesMax       = 512                    // of a head that is compared with the next one
 	stallMin           = 500 * time.Millisecond // a turn of a loop that is worth a warning
 	stallCheckEvery    = 100 * time.Millisecond
-	partialRetryBytes  = 256 // a head without line end is parsed again after so much growth
+	guestIdle          = time.Second           // between requests a worker keeps a front's connection so long
+	guestRetry         = 20 * time.Millisecond // between attempts to give one back whose client is slow
+	partialRetryBytes  = 256                   // a head without line end is parsed again after so much growth
 )

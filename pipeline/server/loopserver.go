@@ -6,6 +6,7 @@ import (
 
 	"weir/netpoll"
 	"weir/pipeline"
+	"weir/protocol/handoff"
 	"weir/protocol/http1"
 )
 
@@ -21,6 +22,9 @@ type loopServer struct {
 	open      int        // sessions
 	free      *freeExchanges
 	pumps     []*session // bodies to be delivered at the end of the turn
+	leaving   []*Guest   // connections to be given back at the end of the turn
+	packet    []byte     // scratch: a connection on its way
+	giving    handoff.Message
 	row       []uint64
 	serving   serving
 	limited   netpoll.Counters // of the loop, as counted last
@@ -56,6 +60,7 @@ type listener struct {
 	removed bool         // closed; its connections are to follow
 	id      uint64       // of a socket that Join brought; 0: Apply did
 	once    bool         // its connections carry one request each
+	guest   *Guest       // in place of a socket: a connection that a front gave; see guest.go
 }
 
 // OnAccept implements netpoll.Acceptor. A connection costs two objects: Conn and session.
@@ -133,6 +138,9 @@ func (ls *loopServer) endTurn() {
 		}
 	}
 	ls.pumps = ls.pumps[:0]
+	if len(ls.leaving) > 0 {
+		ls.returnGuests()
+	}
 	if t := ls.loop.Totals(); t.FdLimit != ls.limited.FdLimit || t.ConnLimit != ls.limited.ConnLimit {
 		ls.countLimits(t)
 	}

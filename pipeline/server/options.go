@@ -29,10 +29,11 @@ type Options struct {
 	ServerHeader   string // "" = "Weir"; "off" = none
 	Unmatched      Unmatched
 
-	Logger    *slog.Logger            // nil = none
-	AccessLog *AccessLog              // nil = off
-	Blocking  func(f func()) bool     // the bounded pool for blocking work; false: full
-	Counters  func(loop int) []uint64 // row of CounterCount values a loop counts into; nil = own memory
+	Logger    *slog.Logger                // nil = none
+	AccessLog *AccessLog                  // nil = off
+	Blocking  func(f func()) bool         // the bounded pool for blocking work; false: full
+	Pools     map[string]pipeline.Handler // what handlers may delegate to
+	Counters  func(loop int) []uint64     // row of CounterCount values a loop counts into; nil = own memory
 }
 
 // Limits bound what a request may hold, unless its route says otherwise.
@@ -123,6 +124,9 @@ type App struct {
 	Prefix  string // "/" or "/shop": whole segments
 	Handler pipeline.Handler
 	Limits  Limits // what is zero is inherited
+	// Keeps: Handler is the way to a pool and nothing else, so that a worker to which a connection
+	// was handed off may answer the requests that follow, too.
+	Keeps bool
 }
 
 func (o *Options) resolved() Options {

@@ -68,6 +68,8 @@ type app struct {
 	body    int64
 	site    string
 	name    string // of the handler, in logs
+	keeps   bool   // a worker that gets a connection may answer the requests that follow
+	others  []byte // prefixes below that are other apps', each ended by a NUL; see handoff.go
 }
 
 // newRoutes compiles sites. Errors name the site and what it collides with.
@@ -93,8 +95,10 @@ func newRoutes(sites []Site, o *Options) (*routes, error) {
 			own.fallBackOn(t)
 			t.head = widest(t.head, own.head)
 			own.settle()
+			own.scope()
 		}
 		t.settle()
+		t.scope()
 	}
 	return r, nil
 }
@@ -191,7 +195,7 @@ func ensureIn(m map[string]*apps, host string) *apps {
 func newApp(s *Site, a *App, o *Options) *app {
 	out := &app{
 		prefix: strings.TrimSuffix(a.Prefix, "/"), handler: a.Handler, site: s.Name,
-		head: a.Limits.Head, body: a.Limits.Body, name: a.Name,
+		head: a.Limits.Head, body: a.Limits.Body, name: a.Name, keeps: a.Keeps,
 	}
 	if out.name == "" {
 		out.name = functionName(a.Handler)

@@ -168,6 +168,9 @@ func (s *session) gone() {
 	s.setState(stateGone)
 	s.x = nil
 	s.ls.ended()
+	if g := s.ln.guest; g != nil {
+		g.Home.Left(g, false)
+	}
 	switch {
 	case x == nil:
 	case open:

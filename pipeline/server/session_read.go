@@ -19,6 +19,11 @@ func (s *session) readHeads(b []byte) int {
 			s.conn.Pause()
 			return n
 		}
+		g := s.ln.guest
+		if g != nil && g.home && g.read {
+			s.conn.Pause()
+			return n // for whoever gets the connection back
+		}
 		rest := b[n:]
 		if s.state == stateHead && !s.worthParsing(rest) {
 			return n
@@ -32,6 +37,12 @@ func (s *session) readHeads(b []byte) int {
 		if size == 0 {
 			s.ls.putBack(x)
 			s.partial(rest)
+			return n
+		}
+		if g != nil && !g.expects(x) {
+			s.ls.putBack(x)
+			s.conn.Pause()
+			g.goHome()
 			return n
 		}
 		n += size
@@ -101,6 +112,9 @@ func (s *session) open(x *exchange) {
 
 // origin is where the exchange comes from.
 func (s *session) origin() pipeline.Origin {
+	if g := s.ln.guest; g != nil {
+		return pipeline.Origin{Peer: s.conn.Peer(), Local: g.Local, Scheme: g.Scheme, Trusted: s.trusted}
+	}
 	return pipeline.Origin{
 		Peer: s.conn.Peer(), Local: s.ln.address, Scheme: "http", Trusted: s.trusted,
 	}
@@ -110,6 +124,10 @@ func (s *session) origin() pipeline.Origin {
 //
 // Hot path: once per request. No allocation: TestPlaintextAllocs.
 func (s *session) route(x *exchange) {
+	if g := s.ln.guest; g != nil {
+		s.enter(x, &g.app)
+		return
+	}
 	t := s.table()
 	if t == nil {
 		s.unmatched(x)
@@ -131,6 +149,11 @@ func (s *session) route(x *exchange) {
 			return
 		}
 	}
+	s.enter(x, a)
+}
+
+// enter lets a answer.
+func (s *session) enter(x *exchange, a *app) {
 	x.app = a
 	x.bodyMax = a.body
 	if a.body >= 0 && x.req.ContentLength > a.body {

@@ -55,9 +55,73 @@ func (r *resolver) checkDispatch(key string, p *Pool) {
 	switch {
 	case !given && len(p.Command) == 0 && !asked:
 		p.Dispatch = DispatchMux
-	case p.Dispatch == DispatchMux && asked:
-		r.problem(key+".dispatch", "workers of mux do not answer the GETs of ready.probe and warmup",
+	case p.Dispatch != DispatchHTTP && asked:
+		r.problem(key+".dispatch", "workers of "+string(p.Dispatch)+
+			" do not answer the GETs of ready.probe and warmup", string(DispatchHTTP), "")
+	case p.Dispatch == DispatchHandoff:
+		r.checkHandoff(key, p)
+	}
+}
+
+// checkHandoff refuses what a pool cannot have whose workers answer clients themselves: the front does
+// not see the answers, nor any request but the first of a connection.
+func (r *resolver) checkHandoff(key string, p *Pool) {
+	if !handoffOK {
+		r.problem(key+".dispatch", "handoff needs SOCK_SEQPACKET, which this system has not",
 			string(DispatchHTTP), "")
+	}
+	if p.Socket == SocketInherit {
+		r.problem(key+".socket", "workers of handoff bind their socket", string(SocketPath), "")
+	}
+	if p.Ping.HTTP != "" {
+		r.problem(key+".ping.http", "workers of handoff answer the connections of clients only",
+			"no ping.http", "")
+	}
+	if p.Balance == BalanceSticky {
+		r.problem(key+".balance", "sticky sets a cookie in answers, which handoff does not see",
+			string(BalanceLeastInFlight.Rule), "")
+	}
+	if a := p.Limit.Adaptive; a == AdaptiveShadow || a == AdaptiveOn {
+		r.problem(key+".limit.adaptive", "measures answers, which handoff does not see", "off", "")
+	}
+	r.unseen(key + ".timeouts")
+	if p.Buffer == BufferRequest {
+		r.problem(key+".buffer", "has no effect: workers of handoff read bodies themselves", "off", "")
+	}
+	if p.Sendfile.Root != "" {
+		r.problem(key+".sendfile", "has no effect: workers of handoff answer clients themselves",
+			"no sendfile", "")
+	}
+	for _, s := range r.c.Sites {
+		for i := range s.Apps {
+			a := &s.Apps[i]
+			if a.Pool != p.Name {
+				continue
+			}
+			at := appKey(s.Name, a.Prefix)
+			r.unseen(at + ".timeouts")
+			if a.Buffer == BufferRequest && r.origins[at+".buffer"].Kind > FromInherited {
+				r.problem(at+".buffer", "has no effect: workers of handoff read bodies themselves", "off", "")
+			}
+			if len(s.Middleware) > 0 {
+				r.problem(at+".pool", fmt.Sprintf("the middleware of site %s would not see what workers of "+
+					"pool %s answer by handoff", s.Name, p.Name), "a site without middleware, or "+
+					"another dispatch", "")
+			}
+			if a.Limits.Head.IsOff() || a.Limits.Head.Bytes() > handoffHeadMax {
+				r.problem(at+".limits.head", "is too large to be handed off", "at most 64KiB", "")
+			}
+		}
+	}
+}
+
+// unseen refuses clocks of answers, which workers of handoff give clients themselves.
+func (r *resolver) unseen(timeouts string) {
+	for _, clock := range []string{".first_byte", ".idle", ".total", ".tunnel"} {
+		if r.origins[timeouts+clock].Kind > FromInherited {
+			r.problem(timeouts+clock, "has no effect: workers of handoff answer clients themselves",
+				"no "+clock[1:], "")
+		}
 	}
 }
 

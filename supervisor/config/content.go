@@ -121,6 +121,9 @@ func (l *loader) hosting() string {
 	return ""
 }
 
+// spoken are the modes that a program has to know of.
+var spoken = []Dispatch{DispatchMux, DispatchHandoff}
+
 // refuse rejects flags that describe what the content does not have; they are not bound.
 func (l *loader) refuse() {
 	refused := func(g given) bool {
@@ -135,8 +138,9 @@ func (l *loader) refuse() {
 			l.add(g.origin, "", "describes a pool, and "+l.content+" has none",
 				"it only with -- command", "")
 		case g.flag.Name == "dispatch" && len(l.s.Command) > 0 &&
-			g.values[len(g.values)-1] == string(DispatchMux):
-			l.add(g.origin, "", fmt.Sprintf("%q: %s is not known to speak it", DispatchMux, l.s.Command[0]),
+			slices.Contains(spoken, Dispatch(g.values[len(g.values)-1])):
+			l.add(g.origin, "", fmt.Sprintf("%q: %s is not known to speak it", g.values[len(g.values)-1],
+				l.s.Command[0]),
 				"http; for a program of package worker name it in a file, as pools.*.dispatch", "")
 		case g.flag.Name == "dispatch" && len(l.s.Command) > 0 &&
 			g.values[len(g.values)-1] == string(DispatchReuseport):

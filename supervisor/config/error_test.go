@@ -107,8 +107,36 @@ func TestFileErrors(t *testing.T) {
 				"to 4096, or {min: 1, max: 8, spare: 0}, or auto"},
 		{"enum", pool("start: alway"), `conf/weir.yaml:4:12: pools.p.start: "alway" is not known, ` +
 			`expected one of always, on-demand, manual, did you mean "always"?`},
-		{"value of a later issue", pool("dispatch: handoff"),
-			`pools.p.dispatch: "handoff" is not known, expected one of http, mux, reuseport`},
+		{"a dispatch that there is not", pool("dispatch: fcgi"),
+			`pools.p.dispatch: "fcgi" is not known, expected one of http, mux, handoff, reuseport`},
+		{"HTTP probe of messages", pool("dispatch: handoff\n    ready: {probe: {http: /}}"),
+			"pools.p.dispatch: workers of handoff do not answer the GETs of ready.probe and warmup"},
+		{"inherited socket for messages", pool("dispatch: handoff\n    socket: inherit"),
+			"conf/weir.yaml:5:13: pools.p.socket: workers of handoff bind their socket, expected path"},
+		{"sticky without answers", pool("dispatch: handoff\n    balance: sticky"),
+			"pools.p.balance: sticky sets a cookie in answers, which handoff does not see"},
+		{"latency without answers", pool("dispatch: handoff\n    limit: {adaptive: on}"),
+			"pools.p.limit.adaptive: measures answers, which handoff does not see"},
+		{"middleware without answers", "pools: {p: {command: [python3], dispatch: handoff}}\n" +
+			"sites: {s: {bindings: ['127.0.0.1:80'], middleware: [request-id], apps: {/: {pool: p}}}}",
+			"the middleware of site s would not see what workers of pool p answer by handoff"},
+		{"clock without answers", pool("dispatch: handoff\n    timeouts: {first_byte: 5s}"),
+			"pools.p.timeouts.first_byte: has no effect: workers of handoff answer clients themselves"},
+		{"bodies that others read", pool("dispatch: handoff\n    buffer: request"),
+			"pools.p.buffer: has no effect: workers of handoff read bodies themselves, expected off"},
+		{"files that others send", pool("dispatch: handoff\n    sendfile: {root: /}"),
+			"pools.p.sendfile: has no effect: workers of handoff answer clients themselves"},
+		{"clock of an app without answers", "pools: {p: {command: [python3], dispatch: handoff}}\n" +
+			"sites: {s: {bindings: ['127.0.0.1:80'], apps: {/: {pool: p, timeouts: {total: 5s}}}}}",
+			"timeouts.total: has no effect: workers of handoff answer clients themselves"},
+		{"ping by GETs of messages", pool("dispatch: handoff\n    ping: {http: /}"),
+			"pools.p.ping.http: workers of handoff answer the connections of clients only"},
+		{"every head too large for a message", "limits: {head: 65KiB}\npools: {p: {command: [python3], " +
+			"dispatch: handoff}}\nsites: {s: {bindings: ['127.0.0.1:80'], apps: {/: {pool: p}}}}",
+			"limits.head: is too large to be handed off, expected at most 64KiB"},
+		{"head too large for a message", "pools: {p: {command: [python3], dispatch: handoff}}\n" +
+			"sites: {s: {bindings: ['127.0.0.1:80'], apps: {/: {pool: p, limits: {head: 65KiB}}}}}",
+			"limits.head: is too large to be handed off, expected at most 64KiB"},
 		{"bounds the wrong way round", pool("workers: {min: 3, max: 2}"),
 			"conf/weir.yaml:4:14: pools.p.workers: min: 3 is above max: 2, expected min at most max"},
 		{"spare above max", pool("workers: {min: 1, max: 2, spare: 3}"),
@@ -325,7 +353,8 @@ func TestCommandLineErrors(t *testing.T) {
 		{"hosting a text", m.flags("hosting", "out-of-process", "respond", "x"),
 			"--hosting: --respond is answered in-process"},
 		{"dispatch", command(m.flags("dispatch", "handoff"), "python3"),
-			`--dispatch: "handoff" is not known, expected one of http, mux`},
+			`--dispatch: "handoff": python3 is not known to speak it, expected http; for a program of ` +
+				"package worker name it in a file, as pools.*.dispatch"},
 		{"dispatch of a stranger", command(m.flags("dispatch", "reuseport"), "python3"),
 			`--dispatch: "reuseport": python3 cannot take a site over, expected http: only handlers of ` +
 				"this program can"},

@@ -29,10 +29,12 @@ var poolKeys = []Key{
 	},
 	{
 		Path: "pools.*.dispatch", Default: "http", Reload: Workers,
-		Values: []string{"http", "mux", "reuseport"},
+		Values: []string{"http", "mux", "handoff", "reuseport"},
 		Doc: "How requests reach the workers. http: HTTP/1.1 keep-alive over the worker's socket. " +
 			"mux: many requests in one write, for programs of package worker; a pool without command " +
 			"has it unless told otherwise, or its workers are asked by GETs (ready.probe, warmup). " +
+			"handoff: the client's connection itself goes to a program of package worker, or one that " +
+			"speaks protocol/handoff; timeouts, hang, retry and the access log end with that. " +
 			"reuseport: each worker accepts from a TCP socket of its own and no front is in between, " +
 			"so there is no queue; for a pool without command that is all of one site.",
 	},

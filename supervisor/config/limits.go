@@ -13,8 +13,9 @@ const (
 	unixPathMax     = 107     // bytes of a Unix socket's path (sun_path without its NUL)
 	hostBytesMax    = 253
 	labelBytesMax   = 63
-	tokenBytesMax   = 256 // of a field's or cookie's name
-	suggestRunesMax = 64  // longer words get no "did you mean"
+	handoffHeadMax  = 64 << 10 // bytes of a head that is handed off: protocol/handoff's HeadMax
+	tokenBytesMax   = 256      // of a field's or cookie's name
+	suggestRunesMax = 64       // longer words get no "did you mean"
 
 	loopsMax       = 1024
 	frontsMax      = 64

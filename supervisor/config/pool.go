@@ -65,7 +65,8 @@ type Dispatch string
 const (
 	DispatchHTTP Dispatch = "http" // HTTP/1.1 keep-alive over the worker's socket
 	DispatchMux  Dispatch = "mux"  // frames of protocol/frame: Go workers
-
+	// DispatchHandoff gives client connections away, in the messages of protocol/handoff.
+	DispatchHandoff Dispatch = "handoff"
 	// DispatchReuseport: the workers accept from sockets of their own; no front is in between.
 	DispatchReuseport Dispatch = "reuseport"
 )

@@ -11,6 +11,11 @@
 // The handler is that of package pipeline ([Serve]; the same code can run in the front's loops), of
 // fasthttp ([ServeFastHTTP]) or of net/http ([ServeHTTP]).
 //
+// The supervisor says (WEIR_DISPATCH) how the front speaks to this process: HTTP/1.1, the frames of
+// protocol/frame, or clients' connections themselves, by protocol/handoff. The handler is the same. A
+// connection that was handed off is served by package pipeline/server: parser, limits and framing are
+// the front's own, the limits of the route come with it; the clocks are that package's defaults.
+//
 // # Signs of life
 //
 // While a handler is served, the supervisor can ask this process whether it lives, over the socket pair

@@ -29,7 +29,7 @@ func (e told) Audited(_ string, _ uint64, detail string) { e.hung <- "audit: " +
 func (e told) Hung(_ string, _ uint64, detail string)    { e.hung <- detail }
 
 // modes are the ways in which a front reaches the same handler in a worker.
-var modes = []string{"http", "mux"}
+var modes = []string{"http", "mux", "handoff"}
 
 // behindFront serves h as a worker does, in the given mode, behind a front of two loops. Its address is
 // returned with a client for it.
@@ -38,21 +38,43 @@ func behindFront(t *testing.T, mode string, h pipeline.Handler) (*http.Client, s
 	t.Setenv("WEIR_DISPATCH", mode)
 	t.Setenv("WEIR_CONCURRENCY", "64")
 	_, socket := serving(t, func(ctx context.Context) error { return Serve(ctx, h) })
-	return front(t, socket, mode == "mux", dispatch.Options{})
+	return frontOf(t, dispatch.Endpoint{
+		Address: socket, Mux: mode == "mux", Handoff: mode == "handoff",
+	}, dispatch.Options{})
 }
 
 // front is a front of two loops with a pool of one worker.
 func front(t *testing.T, socket string, mux bool, o dispatch.Options) (*http.Client, string) {
 	t.Helper()
+	return frontOf(t, dispatch.Endpoint{Address: socket, Mux: mux}, o)
+}
+
+// frontOf is front for a worker that is described by e.
+func frontOf(t *testing.T, e dispatch.Endpoint, o dispatch.Options) (*http.Client, string) {
+	t.Helper()
+	c, addr, _ := frontApps(t, e, o)
+	return c, addr
+}
+
+// frontApps is frontOf, with the pool; other apps answer by themselves beside it.
+func frontApps(
+	t *testing.T, e dispatch.Endpoint, o dispatch.Options, others ...server.App,
+) (*http.Client, string, *dispatch.Pool) {
+	t.Helper()
 	loops := twoLoops(t)
 	o.Name = "test"
 	pool := dispatch.NewPool(o, loops, told{make(chan string, 16)})
-	e := dispatch.Endpoint{Network: "unix", Address: socket, Concurrency: 64, Mux: mux}
+	e.Network = "unix"
+	if e.Concurrency == 0 {
+		e.Concurrency = 64
+	}
 	if err := pool.AddWorker(1, e); err != nil {
 		t.Fatal(err)
 	}
-	c, addr, _ := serverFor(t, loops, pool.Handler())
-	return c, addr
+	so := server.Options{Pools: map[string]pipeline.Handler{"test": pool.Handler()}}
+	own := server.App{Prefix: "/", Handler: pool.Handler(), Limits: server.Limits{Body: server.Off}, Keeps: true}
+	c, addr, _ := serverOf(t, loops, so, append([]server.App{own}, others...))
+	return c, addr, pool
 }
 
 func twoLoops(t *testing.T) (loops []*netpoll.Loop) {
@@ -70,7 +92,17 @@ func twoLoops(t *testing.T) (loops []*netpoll.Loop) {
 // serverFor is a front's server with one handler, which may be a Blocking one.
 func serverFor(t *testing.T, loops []*netpoll.Loop, h pipeline.Handler) (*http.Client, string, *server.Server) {
 	t.Helper()
-	so := server.Options{Blocking: func(f func()) bool { go f(); return true }}
+	return serverOf(t, loops, server.Options{}, []server.App{
+		{Prefix: "/", Handler: h, Limits: server.Limits{Body: server.Off}},
+	})
+}
+
+// serverOf is a front's server.
+func serverOf(
+	t *testing.T, loops []*netpoll.Loop, so server.Options, apps []server.App,
+) (*http.Client, string, *server.Server) {
+	t.Helper()
+	so.Blocking = func(f func()) bool { go f(); return true }
 	srv := server.New(loops, so)
 	for _, l := range loops {
 		done := make(chan struct{})
@@ -91,7 +123,7 @@ func serverFor(t *testing.T, loops []*netpoll.Loop, h pipeline.Handler) (*http.C
 	}
 	err = srv.Apply(so, []server.Listener{{Address: "x", FDs: []int{fd}}}, []server.Site{{
 		Name: "x", Bindings: []server.Binding{{Address: "x", Host: "*"}},
-		Apps: []server.App{{Prefix: "/", Handler: h, Limits: server.Limits{Body: server.Off}}},
+		Apps: apps,
 	}})
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ const (
 	netipBytesMax = 64 // of an address in X-Forwarded-For
 
 	// mux mode. A stream's window is frame.Window.
+	linkBacklog    = 128              // links that wait to be accepted, in handoff mode
 	muxLoops       = 1                // event loops of a worker
 	streamsFree    = 256              // streams kept for reuse, per loop
 	pendingKept    = 16 << 10         // bytes of a stream's body buffer that are kept with it

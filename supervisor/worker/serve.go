@@ -32,15 +32,18 @@ func Serve(ctx context.Context, h pipeline.Handler) error {
 	if h == nil {
 		return errors.New("worker: Serve: no handler")
 	}
-	if muxed() {
-		return serveMux(ctx, h)
+	if serve := spoken[os.Getenv("WEIR_DISPATCH")]; serve != nil {
+		return serve(ctx, h)
 	}
 	host := newHost(h)
 	return serveFast(ctx, host.handle, host.tunnels.Wait)
 }
 
-// muxed says whether the supervisor wants the frames of protocol/frame instead of HTTP/1.1.
-func muxed() bool { return os.Getenv("WEIR_DISPATCH") == "mux" }
+// spoken is how the supervisor may want to be served, beside HTTP/1.1: the frames of protocol/frame,
+// the connections of protocol/handoff.
+var spoken = map[string]func(context.Context, pipeline.Handler) error{
+	"mux": serveMux, "handoff": serveHandoff,
+}
 
 func serveMux(ctx context.Context, h pipeline.Handler) error {
 	spareProcessor(muxLoops)
@@ -65,8 +68,8 @@ func ServeFastHTTP(ctx context.Context, h fasthttp.RequestHandler) error {
 	if h == nil {
 		return errors.New("worker: ServeFastHTTP: no handler")
 	}
-	if muxed() {
-		return serveMux(ctx, pipeline.FromFastHTTP(h))
+	if serve := spoken[os.Getenv("WEIR_DISPATCH")]; serve != nil {
+		return serve(ctx, pipeline.FromFastHTTP(h))
 	}
 	return serveFast(ctx, h, func() {})
 }
@@ -99,8 +102,8 @@ func ServeHTTP(ctx context.Context, h http.Handler) error {
 	if h == nil {
 		return errors.New("worker: ServeHTTP: no handler")
 	}
-	if muxed() {
-		return serveMux(ctx, pipeline.FromHTTP(h))
+	if serve := spoken[os.Getenv("WEIR_DISPATCH")]; serve != nil {
+		return serve(ctx, pipeline.FromHTTP(h))
 	}
 	s := &http.Server{MaxHeaderBytes: headBytesMax, Handler: http.HandlerFunc(
 		func(w http.ResponseWriter, r *http.Request) {
@@ -121,6 +124,12 @@ func ServeHTTP(ctx context.Context, h http.Handler) error {
 // run listens, says READY, serves, and drains when it is time. The supervisor bounds the drain
 // (stop_timeout), so nothing here does.
 func run(ctx context.Context, serve func(net.Listener) error,
+	shutdown func(context.Context) error) error {
+	return runOn(ctx, listen, serve, shutdown)
+}
+
+// runOn is run with another way to listen.
+func runOn(ctx context.Context, listen func() (net.Listener, error), serve func(net.Listener) error,
 	shutdown func(context.Context) error) error {
 	stop, cancel := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer cancel()

@@ -1,0 +1,5 @@
+//go:build linux || freebsd
+
+package config
+
+const handoffOK = true // SOCK_SEQPACKET for Unix sockets
