@@ -106,12 +106,12 @@ func (j *job) startTunnel(protocol string) bool {
 
 // clientEnded passes the client's FIN on; the worker may still have something to say.
 func (j *job) clientEnded() {
-	j.bodyDone = true
 	j.moved = j.s.loop.Now()
 	if j.left == 0 {
-		j.endTunnel()
+		j.endTunnel() // which passes it on: bodyDone says that this was done
 		return
 	}
+	j.bodyDone = true
 	j.writeFIN()
 	j.armIdle()
 }
