@@ -55,6 +55,7 @@ var finders = []finder{
 	{"weir-in-process", findWeirApp("weir-in-process", "--hosting", "in-process")},
 	{"weir-http", findWeirHTTP},
 	{"weir-mux", findWeirApp("weir-mux", "--hosting", "out-of-process", "--dispatch", "mux")},
+	{"weir-handoff", findWeirApp("weir-handoff", "--hosting", "out-of-process", "--dispatch", "handoff")},
 	{"weir-reuseport", findWeirApp("weir-reuseport", "--hosting", "out-of-process", "--dispatch",
 		"reuseport")},
 	{"floor", goPeer("floor", []mode{modeHello, modeStatic}, floorArgs)},

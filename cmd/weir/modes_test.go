@@ -17,43 +17,53 @@ import (
 	"weir/supervisor/admin"
 )
 
+// part is what a front has of a pool's requests; each one includes those before it.
+type part int
+
+const (
+	partNone    part = iota
+	partQueue        // they wait in its queue
+	partAnswers      // it sees their answers
+)
+
 // modes are the ways in which a pool's workers are reached: the program, its flags before and after
-// those of the test, and whether a front holds the requests.
+// those of the test, and the part of the front.
 var modes = []struct {
 	name, program string
 	before, after []string
-	front         bool
+	front         part
 }{
-	{"http, any program", "weir", nil, []string{"--", "testworker"}, true},
-	{"http", "testapp", []string{"--hosting", "out-of-process", "--dispatch", "http"}, nil, true},
-	{"mux", "testapp", []string{"--hosting", "out-of-process", "--dispatch", "mux"}, nil, true},
-	{"reuseport", "testapp", []string{"--hosting", "out-of-process", "--dispatch", "reuseport"}, nil, false},
+	{"http, any program", "weir", nil, []string{"--", "testworker"}, partAnswers},
+	{"http", "testapp", []string{"--hosting", "out-of-process", "--dispatch", "http"}, nil, partAnswers},
+	{"mux", "testapp", []string{"--hosting", "out-of-process", "--dispatch", "mux"}, nil, partAnswers},
+	{"handoff", "testapp", []string{"--hosting", "out-of-process", "--dispatch", "handoff"}, nil, partQueue},
+	{"reuseport", "testapp", []string{"--hosting", "out-of-process", "--dispatch", "reuseport"}, nil, partNone},
 }
 
-// accepted is what holds for a pool in every mode, or in those in which a front holds the requests. Each
-// case gets an instance with two workers, unless it has flags of its own.
+// accepted is what holds for a pool in every mode in which the front has that part. Each case gets an
+// instance with two workers, unless it has flags of its own.
 var accepted = []struct {
 	name  string
 	flags []string
 	show  func(*testing.T, *instance)
-	front bool
+	front part
 }{
-	{"recycle", nil, acceptRecycle, false},
-	{"kill", nil, acceptKill, false},
+	{"recycle", nil, acceptRecycle, partNone},
+	{"kill", nil, acceptKill, partAnswers},
 	{"hang", []string{"--workers", "1", "--set", "pools.default.hang.after=300ms",
-		"--set", "pools.default.ping={every: 100ms, timeout: 300ms}"}, acceptHang, true},
+		"--set", "pools.default.ping={every: 100ms, timeout: 300ms}"}, acceptHang, partAnswers},
 	{"queue full", []string{"--workers", "1", "--concurrency", "1", "--queue-length", "1"},
-		acceptQueueFull, true},
-	{"disconnect", []string{"--workers", "1"}, acceptDisconnect, false},
-	{"stream", nil, acceptStream, false},
-	{"upload", nil, acceptUpload, false},
+		acceptQueueFull, partQueue},
+	{"disconnect", []string{"--workers", "1"}, acceptDisconnect, partNone},
+	{"stream", nil, acceptStream, partNone},
+	{"upload", nil, acceptUpload, partNone},
 }
 
 // TestModes is the acceptance suite of a pool, once per way to reach its workers.
 func TestModes(t *testing.T) {
 	for _, m := range modes {
 		for _, tc := range accepted {
-			if tc.front && !m.front {
+			if m.front < tc.front {
 				continue
 			}
 			t.Run(m.name+"/"+tc.name, func(t *testing.T) {

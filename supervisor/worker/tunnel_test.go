@@ -414,3 +414,41 @@ ws.onerror = (e) => console.log('error', e.message);`, addr)
 		})
 	}
 }
+
+// TestTunnelHandlerEndsFirst: a handler that has sent FIN still gets what the client sends, and its FIN.
+func TestTunnelHandlerEndsFirst(t *testing.T) {
+	for _, mode := range []string{"in-process", "http", "mux"} {
+		t.Run(mode, func(t *testing.T) {
+			type rest struct {
+				text string
+				err  error
+			}
+			got := make(chan rest, 1)
+			addr, _ := tunnelled(t, mode, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				c, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					got <- rest{err: err}
+					return
+				}
+				_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+				_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+				_ = c.(interface{ CloseWrite() error }).CloseWrite()
+				b, err := io.ReadAll(c)
+				got <- rest{string(b), err}
+				_ = c.Close()
+			}))
+			c, r := raw(t, addr, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+			if resp, err := http.ReadResponse(r, nil); err != nil || resp.StatusCode != 101 {
+				t.Fatalf("%+v, %v", resp, err)
+			}
+			if b, err := io.ReadAll(r); len(b) > 0 || err != nil {
+				t.Fatalf("got %q, %v; want the handler's FIN", b, err)
+			}
+			_, _ = io.WriteString(c, "yours")
+			_ = c.(*net.TCPConn).CloseWrite()
+			if g := <-got; g.text != "yours" || g.err != nil {
+				t.Errorf("the handler got %q, %v; want the client's rest and FIN", g.text, g.err)
+			}
+		})
+	}
+}
