@@ -43,13 +43,7 @@ func behindFront(t *testing.T, mode string, h pipeline.Handler) (*http.Client, s
 	}, dispatch.Options{})
 }
 
-// front is a front of two loops with a pool of one worker.
-func front(t *testing.T, socket string, mux bool, o dispatch.Options) (*http.Client, string) {
-	t.Helper()
-	return frontOf(t, dispatch.Endpoint{Address: socket, Mux: mux}, o)
-}
-
-// frontOf is front for a worker that is described by e.
+// frontOf is a front of two loops with a pool of one worker, which is described by e.
 func frontOf(t *testing.T, e dispatch.Endpoint, o dispatch.Options) (*http.Client, string) {
 	t.Helper()
 	c, addr, _ := frontApps(t, e, o)

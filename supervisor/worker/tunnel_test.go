@@ -204,7 +204,7 @@ func TestRawTunnel(t *testing.T) {
 func TestTunnelHandlerTold(t *testing.T) {
 	for _, mode := range tunnelModes {
 		t.Run(mode, func(t *testing.T) {
-			gone := make(chan error, 1)
+			gone := make(chan error, 8) // a GET without an answer comes again
 			h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				c, _, err := http.NewResponseController(w).Hijack()
 				if err != nil {
