@@ -27,7 +27,7 @@ func runRole(role string) int {
 		return serveRole("tcp", "127.0.0.1:0", true)
 	case "mute": // never listens
 		fmt.Println("thinking")
-		io.ReadAll(blockForever{}) //nolint:errcheck // killed here
+		waitToBeKilled()
 	case "crash":
 		fmt.Fprintln(os.Stderr, "boom")
 		return 3
@@ -56,10 +56,13 @@ func runRole(role string) int {
 	return 2
 }
 
-// blockForever never has anything to read.
-type blockForever struct{}
-
-func (blockForever) Read([]byte) (int, error) { select {} }
+// waitToBeKilled waits for a signal that never comes: to a program without cgo, waiting for nothing at all
+// is a deadlock, which ends it.
+func waitToBeKilled() {
+	never := make(chan os.Signal, 1)
+	signal.Notify(never, syscall.SIGUSR2)
+	<-never
+}
 
 // serveRole accepts and closes until SIGTERM.
 func serveRole(network, address string, obeys bool) int {
@@ -118,7 +121,8 @@ func notifyRole() int {
 		time.Sleep(time.Millisecond)
 	}
 	say("READY=1\nSTATUS=serving")
-	select {}
+	waitToBeKilled()
+	return 0
 }
 
 func inheritRole() int {

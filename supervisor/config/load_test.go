@@ -336,8 +336,8 @@ pools:
     command: [python3, s3cret]
     dir: .
     env: {inherit: false, set: {KEY: s3cret}, keep: [s3cret]}
-    hang: {after: 7s, hook: [python3, s3cret]}
-    rapid_fail: {answer: reset, hook: [python3, s3cret]}
+    hang: {after: 7s, hook: [sh, s3cret]}
+    rapid_fail: {answer: reset, hook: [sh, s3cret]}
     recycle: {files: [s3cret]}
     after: [cache]
     queue: {length: 77}
