@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -109,16 +110,26 @@ func (k *knocks) end() {
 	k.wg.Wait()
 }
 
-// freePort is a port of 127.0.0.1 that nothing listens on.
+// freePort is a port of loopback that nobody has: outside of what the kernel gives to those who ask for
+// any, as other tests do meanwhile, and of what workers get.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := strconv.Itoa(10000 + int(nextPort.Add(1))%10000)
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			_ = l.Close() // it was listened on for its number only
+			return port
+		}
 	}
-	defer l.Close() //nolint:errcheck // for its number only
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	t.Fatal("no free port")
+	return ""
 }
+
+var nextPort = func() *atomic.Uint32 {
+	var n atomic.Uint32
+	n.Store(uint32(os.Getpid()))
+	return &n
+}()
 
 // TestReloadOverlappingListener: an address gives way to one that overlaps it, and back, while every
 // request comes by a connection of its own: none is refused, and none is reset.
