@@ -171,7 +171,7 @@ func floorArgs(b *bench, s setup) []string {
 	if s.scenario.mode == modeStatic {
 		args = append(args, "-file", filepath.Join(b.files, s.scenario.path))
 	}
-	if s.scenario.closing {
+	if s.scenario.perConn == 1 {
 		args = append(args, "-close")
 	}
 	return args

@@ -45,6 +45,7 @@ var Targets = []Target{
 	{"hosted-64", "weir-http", "nginx", 0.90, Figure{}},
 	{"hosted-64", "weir-reuseport", "weir-in-process", 1.05, Figure{}},
 	{"hosted-close", "weir-reuseport", "weir-in-process", 1.05, Figure{}},
+	{"hosted-100", "weir-handoff", "weir-in-process", 1.10, Figure{}},
 	{"hosted-64", "nginx", "weir-mux", 0.74, perSecond}, // 1.35 times as many the other way round
 	{"hosted-1", "weir-mux", "nginx", 0.80, p50},
 	{"idle-memory", "weir", "", 320, Figure{}},

@@ -127,7 +127,7 @@ func freePort(t *testing.T) string {
 
 var nextPort = func() *atomic.Uint32 {
 	var n atomic.Uint32
-	n.Store(uint32(os.Getpid()))
+	n.Store(uint32(os.Getpid()) * 101) // far from that of a process beside
 	return &n
 }()
 
