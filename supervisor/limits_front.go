@@ -34,7 +34,10 @@ const (
 	counterHeadBytes  = 128
 	counterNameMaxLen = 128
 
-	plugSettle = 50 * time.Millisecond // handshakes under way at a listener that is to be closed
+	// Handshakes under way at a listener that is to be closed: each has at least plugSettle, those that
+	// are seen to take longer plugSettleMax.
+	plugSettle    = 50 * time.Millisecond
+	plugSettleMax = time.Second
 
 	listenersMax       = 1024
 	inheritedFDsMax    = listenersMax * 4

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -121,4 +122,17 @@ func peerPID(fd int) int {
 		return 0
 	}
 	return int(cred.Pid)
+}
+
+// handshaking: a client of one of ls has been answered and has not replied yet.
+func handshaking(ls []*Listener) bool {
+	ports := map[uint16]bool{}
+	for _, l := range ls {
+		if a, err := netip.ParseAddrPort(l.actual); err == nil {
+			ports[a.Port()] = true
+		}
+	}
+	return slices.ContainsFunc(tcpSockets(tcpSynRecv), func(s procTCP) bool {
+		return ports[s.addr.Port()]
+	})
 }

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"weir/netpoll"
 )
@@ -11,7 +12,7 @@ import (
 // and close their sockets: in this order nobody is reset. Not where somebody else holds the socket on
 // purpose, whose queue lives on.
 //
-// Left is a handshake that takes longer than plugSettle, and the kernel's own bound of a queue that is
+// Left is a handshake that takes longer than plugSettleMax, and the kernel's own bound of a queue that is
 // full. Design section 7, Drain.
 func (l *Listener) plug(log *slog.Logger) {
 	if l.inherited {
@@ -45,11 +46,23 @@ func plugAll(ctx context.Context, ls []*Listener, log *slog.Logger) {
 		}
 	}
 	if settle {
-		pause(ctx, plugSettle)
+		settleHandshakes(ctx, ls)
 	}
 	for _, l := range ls {
 		if l.network == "unix" {
 			l.plug(log)
 		}
+	}
+}
+
+// settleHandshakes waits until the kernel has no handshake left that began at one of ls, plugSettle at
+// least. Each look takes the time of a table of all sockets, so they become rare.
+func settleHandshakes(ctx context.Context, ls []*Listener) {
+	for wait, waited := plugSettle, time.Duration(0); waited < plugSettleMax; wait *= 2 {
+		wait = min(wait, plugSettleMax-waited)
+		if !pause(ctx, wait) || !handshaking(ls) {
+			return
+		}
+		waited += wait
 	}
 }

@@ -9,22 +9,29 @@ import (
 	"strings"
 )
 
-// tcpListener is one listening TCP socket of this network namespace.
-type tcpListener struct {
+// procTCP is one TCP socket of this network namespace.
+type procTCP struct {
 	addr  netip.AddrPort
 	uid   int
 	inode uint64
 }
 
-// tcpListeners reads /proc/net/tcp and tcp6. What cannot be read is left out: no IPv6, say.
-func tcpListeners() (all []tcpListener) {
+// States of TCP sockets, as /proc/net/tcp prints them.
+const (
+	tcpSynRecv = "03"
+	tcpListen  = "0A"
+)
+
+// tcpSockets reads those in state from /proc/net/tcp and tcp6. What cannot be read is left out: no IPv6,
+// say.
+func tcpSockets(state string) (all []procTCP) {
 	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		b, err := os.ReadFile(file)
 		if err != nil {
 			continue
 		}
 		for line := range strings.SplitSeq(string(b), "\n") {
-			if l, ok := parseTCPListener(line); ok {
+			if l, ok := parseTCPSocket(line, state); ok {
 				all = append(all, l)
 			}
 		}
@@ -32,11 +39,11 @@ func tcpListeners() (all []tcpListener) {
 	return all
 }
 
-// parseTCPListener reads a line of /proc/net/tcp: number, local and remote address, state (0A is
-// LISTEN), queues, timer, retransmissions, uid, timeout, inode.
-func parseTCPListener(line string) (l tcpListener, ok bool) {
+// parseTCPSocket reads a line of /proc/net/tcp if it is about one in state: number, local and remote
+// address, state, queues, timer, retransmissions, uid, timeout, inode.
+func parseTCPSocket(line, state string) (l procTCP, ok bool) {
 	f := strings.Fields(line)
-	if len(f) < 10 || f[3] != "0A" {
+	if len(f) < 10 || f[3] != state {
 		return l, false
 	}
 	ip, port, _ := strings.Cut(f[1], ":")
@@ -54,7 +61,7 @@ func parseTCPListener(line string) (l tcpListener, ok bool) {
 	if err1 != nil || err2 != nil || err3 != nil {
 		return l, false
 	}
-	return tcpListener{netip.AddrPortFrom(addr, uint16(p)), uid, inode}, true
+	return procTCP{netip.AddrPortFrom(addr, uint16(p)), uid, inode}, true
 }
 
 // unixListeners maps the inodes of listening Unix sockets to their paths, from /proc/net/unix:

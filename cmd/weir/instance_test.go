@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -302,6 +304,17 @@ func (in *instance) settled(pool string, n int) map[int]bool {
 			}
 		}
 		return false
+	})
+	return pids(s, pool)
+}
+
+// replaced waits until the pool is settled with n workers, none of them of gone.
+func (in *instance) replaced(pool string, n int, gone map[int]bool) map[int]bool {
+	s := in.until(fmt.Sprintf("pool %s without %v", pool, gone), func(s *admin.Status) bool {
+		now := pids(s, pool)
+		maps.DeleteFunc(now, func(pid int, _ bool) bool { return gone[pid] })
+		p := poolOf(s, pool)
+		return len(now) == n && p != nil && len(p.Workers) == n
 	})
 	return pids(s, pool)
 }
