@@ -46,7 +46,7 @@ const (
 	dirTakenRetry      = 250 * time.Millisecond // a locked runtime directory: its owner may be dying
 	dirTakenRetryEvery = 10 * time.Millisecond
 	ownerScanProcsMax  = 1 << 16 // processes looked at to name the owner of a port
-	ownerTableBytesMax = 16 << 20
+	procTableBytesMax  = 16 << 20
 
 	adminBacklog   = 64
 	readyWarnAfter = 10 * time.Second // "waiting for ..."
