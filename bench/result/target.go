@@ -39,6 +39,7 @@ var Targets = []Target{
 	{"close", "weir", "nginx", 1.0, Figure{}},
 	{"proxy-small", "weir", "nginx", 0.85, Figure{}},
 	{"proxy-1m", "weir", "nginx", 0.75, Figure{}},
+	{"proxy-1m", "weir", "nginx-default", 0.65, Figure{}},
 	{"static-1m", "weir", "nginx", 1.0, Figure{}},
 	{"hosted-64", "weir-mux", "nginx", 0.58, Figure{}},
 	{"hosted-64", "weir-mux", "weir-in-process", 2.0, Figure{}},
