@@ -34,7 +34,10 @@ const (
 	counterHeadBytes  = 128
 	counterNameMaxLen = 128
 
-	plugSettle = 50 * time.Millisecond // handshakes under way at a listener that is to be closed
+	plugSettle = 50 * time.Millisecond  // handshakes under way at a listener that is to be closed
+	emptyEvery = 10 * time.Millisecond  // looks at what waits at a socket that is given up
+	emptyHelp  = 200 * time.Millisecond // then other workers are asked to accept it, too
+	emptyMax   = 5 * time.Second        // then it is reset
 
 	listenersMax       = 1024
 	inheritedFDsMax    = listenersMax * 4

@@ -84,6 +84,7 @@ func (s *Supervisor) reload(ctx context.Context) error {
 	s.pools.ApplyUpstreams(far)
 	err = errors.Join(err, s.fronts.sync(ctx), s.groups.synced(ctx))
 	s.groups.prune(next)
+	s.groups.emptied(ctx)
 	s.unbalance()
 	return err
 }
