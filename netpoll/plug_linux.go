@@ -44,6 +44,26 @@ var dropSYN = [...]unix.SockFilter{
 	{Code: unix.BPF_RET | unix.BPF_K},
 }
 
+// Waiting is how many connections wait at a listening TCP socket to be accepted.
+//
+// Linux net/ipv4/tcp.c, tcp_get_info: tcpi_unacked of a socket that listens.
+func Waiting(fd int) (int, error) {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return 0, fmt.Errorf("netpoll: waiting at fd %d: %w", fd, os.NewSyscallError("getsockopt", err))
+	}
+	return int(info.Unacked), nil
+}
+
+// Refuse has a listening TCP socket listen no more, of whichever holder: new connections are refused,
+// and those that wait are reset.
+func Refuse(fd int) error {
+	if err := unix.Shutdown(fd, unix.SHUT_RD); err != nil {
+		return fmt.Errorf("netpoll: refuse at fd %d: %w", fd, os.NewSyscallError("shutdown", err))
+	}
+	return nil
+}
+
 // Unplug takes Plug back from a TCP socket; no effect on one that is not plugged.
 func Unplug(fd int) error {
 	err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)

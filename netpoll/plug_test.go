@@ -85,3 +85,41 @@ func dupOf(t *testing.T, ln net.Listener) (fd int) {
 	}
 	return fd
 }
+
+// TestRefuse: a socket of which somebody else holds a descriptor listens no more.
+func TestRefuse(t *testing.T) {
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false) // plain TCP, as ours
+	ln, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	fd := dupOf(t, ln)
+	defer unix.Close(fd) //nolint:errcheck // a duplicate
+	waits := func(want int) {
+		t.Helper()
+		if n, err := Waiting(fd); n != want || err != nil {
+			t.Errorf("Waiting = %d, %v; want %d", n, err, want)
+		}
+	}
+	waits(0)
+	queued, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer queued.Close()
+	waits(1)
+	if c, err := ln.Accept(); err != nil {
+		t.Error(err)
+	} else {
+		defer c.Close()
+	}
+	waits(0)
+	if err := Refuse(fd); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := net.Dial("tcp", ln.Addr().String()); !errors.Is(err, unix.ECONNREFUSED) {
+		t.Errorf("dial = %v; want %v", err, unix.ECONNREFUSED)
+	}
+}

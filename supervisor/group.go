@@ -283,21 +283,10 @@ func (g *group) forget(m *member) {
 // move makes l, which is open, the address of g. Who accepts at the old one accepts what waits
 // there and closes; it must have been plugged.
 func (g *group) move(l *Listener) {
-	old, address := g.sockets, g.address
+	old := *g
 	g.adopt(l)
 	g.settle()
-	closeSockets(old, address)
-}
-
-// closeSockets gives sockets up that get no more connections: who serves them accepts what waits.
-func closeSockets(sockets []groupSocket, address string) {
-	for i := range sockets {
-		s := &sockets[i]
-		for _, a := range s.servers {
-			a.part(s, address)
-		}
-		_ = unix.Close(s.fd) // the others' descriptors keep it open until they have parted
-	}
+	old.giveUp()
 }
 
 // configure sends m the configuration in force.

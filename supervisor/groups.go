@@ -29,6 +29,7 @@ type groups struct {
 	start    sync.Once // of watch
 	stop     chan struct{}
 	watching sync.WaitGroup
+	emptying sync.WaitGroup // sockets that were given up
 
 	mu      sync.Mutex
 	by      map[string]*group
@@ -106,8 +107,17 @@ func (gs *groups) retire(l *Listener) {
 	defer gs.mu.Unlock()
 	if g := l.group; g.listener == l && !g.retired {
 		g.retired = true
-		closeSockets(g.sockets, g.address)
-		g.sockets = nil
+		g.giveUp()
+	}
+}
+
+// retireAll gives up the sockets of all groups, which are plugged: the instance comes to its end.
+func (gs *groups) retireAll() {
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	for _, g := range gs.by {
+		g.retired = true
+		g.giveUp()
 	}
 }
 
@@ -185,8 +195,7 @@ func (gs *groups) remove(pool string) {
 		for _, m := range g.members { // that outlived the wait for them
 			gs.bury(g, m)
 		}
-		closeSockets(g.sockets, g.address)
-		g.sockets = nil
+		g.giveUp()
 		delete(gs.by, pool)
 	}
 }
@@ -351,9 +360,10 @@ func (gs *groups) reopenLogs() {
 
 // close ends watch, and gives up what is left.
 func (gs *groups) close() {
-	close(gs.stop)
-	gs.watching.Wait()
 	for _, pool := range gs.pools() {
 		gs.remove(pool)
 	}
+	close(gs.stop)
+	gs.watching.Wait()
+	gs.emptying.Wait()
 }

@@ -39,6 +39,10 @@ const (
 	plugSettle    = 50 * time.Millisecond
 	plugSettleMax = time.Second
 
+	emptyEvery = 10 * time.Millisecond  // looks at what waits at a socket that is given up
+	emptyHelp  = 200 * time.Millisecond // then other workers are asked to accept it, too
+	emptyMax   = 5 * time.Second        // then it is reset
+
 	listenersMax       = 1024
 	inheritedFDsMax    = listenersMax * 4
 	inUseRetry         = 2 * time.Second // EADDRINUSE at start: a predecessor may be dying

@@ -36,6 +36,7 @@ type Pool struct {
 	patient  bool      // drains without a deadline
 	order    startOrder
 	removed  bool    // leaves Pools once it is empty
+	replaced bool    // by upstreams; guarded by Pools.mu, too
 	slots    []*slot // one per wanted worker
 	workers  map[uint64]*worker
 	lastN    uint64

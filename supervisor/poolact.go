@@ -33,9 +33,9 @@ func (p *Pool) act(do poolAction, from PoolState, now time.Time) {
 	case poolHeal:
 		p.probes, p.probeAt, p.failures = 0, time.Time{}, nil
 		p.resetBackoff()
-		p.ps.opts.Link.PoolAvailable(p.name, p.availability())
+		p.ps.tell(p.name, p.availability())
 	case poolOffline:
-		p.ps.opts.Link.PoolAvailable(p.name, Failed)
+		p.ps.tell(p.name, Failed)
 		p.ps.starts.release(p.slots...)
 		p.totals.failed++
 		p.offline(now)
@@ -65,7 +65,7 @@ func (p *Pool) open(from PoolState, now time.Time) {
 	p.probes, p.probeAt = 0, time.Time{}
 	p.target, p.fleet = p.initial(), fleet{asked: p.fleet.asked}
 	p.resetBackoff()
-	p.ps.opts.Link.PoolAvailable(p.name, Available)
+	p.ps.tell(p.name, Available)
 	if from == PoolRunning && p.ready() == 0 && !p.dormant() { // those that were ready leave
 		p.event(evPoolDown, now)
 	}
@@ -88,7 +88,7 @@ func (p *Pool) retire(want PoolState, patient bool, now time.Time) {
 	p.want, p.patient = want, patient
 	p.probeAt = time.Time{}
 	if a := p.availability(); a != told {
-		p.ps.opts.Link.PoolAvailable(p.name, a)
+		p.ps.tell(p.name, a)
 	}
 	p.ps.starts.release(p.slots...)
 	p.slots = nil
@@ -196,13 +196,13 @@ func (p *Pool) sortedWorkers() []uint64 { return slices.Sorted(maps.Keys(p.worke
 
 // spawn starts a worker under the present configuration. Its number is new.
 func (p *Pool) spawn(now time.Time) *worker {
-	p.lastN++
-	w := &worker{pool: p, ref: WorkerRef{Pool: p.name, N: p.lastN}, conf: p.conf}
+	n := p.ps.number(p.name)
+	w := &worker{pool: p, ref: WorkerRef{Pool: p.name, N: n}, conf: p.conf}
 	w.rec.spread = p.ps.env.spread()
 	if p.rec.pin != nil {
 		w.conf, w.rec.pinned = p.conf.at(*p.rec.pin), true
 	}
-	p.workers[p.lastN] = w
+	p.workers[n] = w
 	p.totals.started++
 	w.start(now)
 	return w

@@ -118,8 +118,9 @@ func (ps *Pools) add(c PoolConfig) *Pool {
 	ps.mu.Lock()
 	ps.pools[c.Name] = p
 	ps.mu.Unlock()
+	ps.replace(c.Name, true)
 	if d.Start == config.StartManual { // the others queue from the start
-		ps.opts.Link.PoolAvailable(c.Name, Stopped)
+		ps.tell(c.Name, Stopped)
 	}
 	return p
 }
@@ -151,6 +152,9 @@ func (ps *Pools) every() []*Pool {
 // Status is every pool's status, by name.
 func (ps *Pools) Status() []PoolStatus {
 	all := ps.All()
+	ps.mu.Lock()
+	all = slices.DeleteFunc(all, func(p *Pool) bool { return p.replaced })
+	ps.mu.Unlock()
 	s := make([]PoolStatus, len(all))
 	for i, p := range all {
 		s[i] = p.status()
@@ -245,7 +249,7 @@ func (ps *Pools) announce(l Link) {
 		if isSidecar(p.name) {
 			continue
 		}
-		l.PoolAvailable(p.name, p.availability())
+		l.PoolAvailable(p.name, ps.available(p.name, p.availability()))
 		for _, n := range p.sortedWorkers() {
 			switch w := p.workers[n]; {
 			case w.state == WorkerReady:

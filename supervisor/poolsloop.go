@@ -114,6 +114,7 @@ func (ps *Pools) dispatch(e *event, now time.Time) {
 	}
 	w := p.workers[e.worker.N]
 	if w == nil {
+		ps.far.dispatch(e, now)
 		return
 	}
 	if e.status != nil {

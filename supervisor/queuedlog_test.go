@@ -12,11 +12,16 @@ import (
 // gate is a writer that blocks until it is opened.
 type gate struct {
 	open chan struct{}
+	shut chan struct{} // closed once a write waits
+	once sync.Once     // of shut
 	mu   sync.Mutex
 	got  bytes.Buffer
 }
 
+func newGate() *gate { return &gate{open: make(chan struct{}), shut: make(chan struct{})} }
+
 func (g *gate) Write(p []byte) (int, error) {
+	g.once.Do(func() { close(g.shut) })
 	<-g.open
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -24,14 +29,17 @@ func (g *gate) Write(p []byte) (int, error) {
 }
 
 func TestQueuedLogNeverBlocks(t *testing.T) {
-	g := &gate{open: make(chan struct{})}
+	g := newGate()
 	q := NewQueuedLog(g)
-	const lines = 3 * outputQueueLinesMax
+	const kept, lines = 1 + outputQueueLinesMax, 3 * outputQueueLinesMax
 	for i := range lines {
 		fmt.Fprintf(q, "line %d\n", i)
+		if i == 0 {
+			<-g.shut // it is being written, and the queue is empty
+		}
 	}
-	if lost := q.Lost(); lost == 0 || lost != uint64(q.pending()) {
-		t.Errorf("%d lines lost, %d to be told of; want the same, and some", lost, q.pending())
+	if lost := q.Lost(); lost != lines-kept || lost != uint64(q.pending()) {
+		t.Errorf("%d lines lost, %d to be told of; want %d", lost, q.pending(), lines-kept)
 	}
 	close(g.open)
 	for q.pending() > 0 { // one more line tells of those that were lost, when there is room
@@ -42,14 +50,14 @@ func TestQueuedLogNeverBlocks(t *testing.T) {
 	if !strings.HasPrefix(got, "line 0\nline 1\n") || !strings.Contains(got, "\nweir: log: dropped ") {
 		t.Errorf("log %.60q ...; want the first lines and how many were dropped", got)
 	}
-	if n := strings.Count(got, "line "); n < outputQueueLinesMax || n > 2*outputQueueLinesMax {
-		t.Errorf("%d of %d lines; want a queue of them", n, lines)
+	if n := strings.Count(got, "line "); n != kept {
+		t.Errorf("%d of %d lines; want %d: the one being written and a queue of them", n, lines, kept)
 	}
 }
 
 // TestQueuedLogTellsAtItsEnd: also when no line follows.
 func TestQueuedLogTellsAtItsEnd(t *testing.T) {
-	g := &gate{open: make(chan struct{})}
+	g := newGate()
 	q := NewQueuedLog(g)
 	for q.pending() == 0 {
 		fmt.Fprintln(q, "line")

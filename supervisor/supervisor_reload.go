@@ -78,12 +78,10 @@ func (s *Supervisor) reload(ctx context.Context) error {
 	s.log.Info("reloaded", "sites", countOf(changes.Sites), "listeners", countOf(changes.Listeners),
 		"sidecars", countOf(changes.Sidecars), "pools", countOf(changes.Pools))
 	s.pools.SetBounds(int(next.Limits.Starts), workersMax(next))
-	far := upstreamConfigs(next)
-	err = s.pools.DropUpstreams(ctx, far) // before a pool of workers may take the name of one
-	err = errors.Join(err, s.pools.Apply(ctx, pools))
-	s.pools.ApplyUpstreams(far)
+	err = s.pools.Change(ctx, pools, upstreamConfigs(next))
 	err = errors.Join(err, s.fronts.sync(ctx), s.groups.synced(ctx))
 	s.groups.prune(next)
+	s.groups.emptied(ctx)
 	s.unbalance()
 	return err
 }

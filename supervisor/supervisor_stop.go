@@ -32,10 +32,12 @@ func (s *Supervisor) down(hurry bool) {
 	s.mu.Unlock()
 	if ctx.Err() == nil {
 		plugAll(ctx, listeners, s.log)
+		s.groups.retireAll()
 	}
 	s.drainFronts(ctx, within)
-	s.closeListeners() // fronts that had to be killed did not say so
-	s.reloading.Lock() // a reload that was under way gives up when a drain begins
+	s.groups.emptied(ctx) // by workers that are not told to leave yet
+	s.closeListeners()    // fronts that had to be killed did not say so
+	s.reloading.Lock()    // a reload that was under way gives up when a drain begins
 	defer s.reloading.Unlock()
 	left := max(within-time.Since(began), stopPoolsMin)
 	poolsCtx, cancelPools := context.WithTimeout(ctx, left)

@@ -46,7 +46,7 @@ func (f *far) dispatch(e *event, now time.Time) {
 
 // announce tells a fresh front what it must know.
 func (p *upstreamPool) announce(l Link) {
-	l.PoolAvailable(p.conf.Name, p.availability())
+	l.PoolAvailable(p.conf.Name, p.ps.available(p.conf.Name, p.availability()))
 	for _, u := range p.members {
 		switch {
 		case u.state == upstreamReady:
@@ -57,11 +57,14 @@ func (p *upstreamPool) announce(l Link) {
 	}
 }
 
-// upstreams returns the pool of upstreams of that name, or nil.
+// upstreams returns the pool of upstreams of that name, or nil if there is none, or none any more soon.
 func (ps *Pools) upstreams(name string) *upstreamPool {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	return ps.far.pools[name]
+	if p := ps.far.pools[name]; p != nil && !p.replaced {
+		return p
+	}
+	return nil
 }
 
 // ApplyUpstreams makes the pools of upstreams be those of cs: new ones are added and run, changed ones
@@ -76,9 +79,11 @@ func (ps *Pools) ApplyUpstreams(cs []UpstreamConfig) {
 				ps.mu.Lock()
 				ps.far.pools[c.Name] = p
 				ps.mu.Unlock()
+				ps.replace(c.Name, false)
 			}
 			if p.removed { // not gone yet, and wanted again
 				p.removed, p.want = false, PoolRunning
+				ps.replace(c.Name, false)
 			}
 			p.configure(c, now)
 		}
@@ -202,7 +207,9 @@ func (p *upstreamPool) act(ctx context.Context, a admin.Action) error {
 func (ps *Pools) Upstreams() (out []admin.Pool) {
 	ps.call(func(now time.Time) {
 		for _, p := range ps.far.pools {
-			out = append(out, p.status(now))
+			if !p.replaced {
+				out = append(out, p.status(now))
+			}
 		}
 	})
 	slices.SortFunc(out, func(a, b admin.Pool) int { return cmpStrings(a.Name, b.Name) })

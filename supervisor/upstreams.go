@@ -39,16 +39,17 @@ func UpstreamConfigFrom(c *config.Pool) UpstreamConfig {
 
 // upstreamPool is a pool of upstreams. Owned by the main loop of its Pools.
 type upstreamPool struct {
-	ps      *Pools
-	conf    *UpstreamConfig // replaced, never changed
-	want    PoolState       // PoolRunning, PoolStopped or PoolDisabled
-	told    Availability
-	lastN   uint64
-	hosts   []*upstreamHost
-	members []*upstream // also those that leave
-	waiters []*upstreamWaiter
-	lastErr string
-	removed bool // it is forgotten once it has no member
+	ps       *Pools
+	conf     *UpstreamConfig // replaced, never changed
+	want     PoolState       // PoolRunning, PoolStopped or PoolDisabled
+	told     Availability
+	lastN    uint64
+	hosts    []*upstreamHost
+	members  []*upstream // also those that leave
+	waiters  []*upstreamWaiter
+	lastErr  string
+	removed  bool // it is forgotten once it has no member
+	replaced bool // by workers; guarded by Pools.mu, too
 }
 
 // upstreamHost is one configured upstream, a name or an address.
@@ -161,7 +162,7 @@ func (p *upstreamPool) settle(now time.Time) {
 	}
 	if a := p.availability(); a != p.told {
 		p.told = a
-		p.ps.opts.Link.PoolAvailable(p.conf.Name, a)
+		p.ps.tell(p.conf.Name, a)
 	}
 	if p.removed && len(p.members) == 0 {
 		p.ps.mu.Lock()
@@ -197,9 +198,8 @@ func (p *upstreamPool) member(n uint64) *upstream {
 }
 
 func (p *upstreamPool) add(a netip.AddrPort, h *upstreamHost, now time.Time) {
-	p.lastN++
 	u := &upstream{
-		p: p, ref: WorkerRef{Pool: p.conf.Name, N: p.lastN}, address: a, url: h.URL(), host: h.Authority(),
+		p: p, ref: WorkerRef{Pool: p.conf.Name, N: p.ps.number(p.conf.Name)}, address: a, url: h.URL(), host: h.Authority(),
 		since: now, state: upstreamChecking,
 	}
 	p.members = append(p.members, u)

@@ -120,26 +120,39 @@ func TestLimitOff(t *testing.T) {
 }
 
 // TestLimitMeasures: real requests through a worker that answers four at a time bring the limit
-// down.
+// down. A machine that stands still for a moment looks like an overloaded worker: three attempts.
 func TestLimitMeasures(t *testing.T) {
+	calm, loaded := 0, 0
+	for attempt := 0; attempt < 3 && (calm != 64 || loaded > 32); attempt++ {
+		calm, loaded = limitsOf(t, 4, 20*time.Millisecond)
+		t.Logf("limit %d, %d under load", calm, loaded)
+	}
+	if calm != 64 {
+		t.Errorf("limit %d without load; want 64", calm)
+	}
+	if loaded > 32 {
+		t.Errorf("limit %d after load; want it near what the worker does at a time, 4", loaded)
+	}
+}
+
+// limitsOf is the limit that is found for a worker with 64 slots that answers so many requests at a
+// time, each after a while: first without load, then under much of it.
+func limitsOf(t *testing.T, atOnce int, after time.Duration) (calm, loaded int) {
+	t.Helper()
 	f := startFront(t, 1, Options{Limit: Limit{Adaptive: AdaptiveOn}})
-	slots := make(chan struct{}, 4)
+	slots := make(chan struct{}, atOnce)
 	f.add(1, startWorker(t, func(c *workerConn) {
 		for c.request() != nil {
 			slots <- struct{}{}
-			<-time.After(5 * time.Millisecond)
+			<-time.After(after)
 			<-slots
 			c.respond("x")
 		}
 	}), 64)
-	f.flood(1, 80, noFields) // without load: more than a window
-	if got := f.Snapshot().Limit; got != 64 {
-		t.Errorf("limit %d without load; want 64", got)
-	}
-	f.flood(48, 3000, noFields)
-	if got := f.Snapshot().Limit; got > 32 {
-		t.Errorf("limit %d after load; want it near what the worker does at a time, 4", got)
-	}
-	t.Logf("%+v", f.Snapshot())
+	f.flood(1, 50, noFields) // some windows
+	calm = f.Snapshot().Limit
+	f.flood(48, 480, noFields)
+	loaded = f.Snapshot().Limit
 	f.audit()
+	return calm, loaded
 }

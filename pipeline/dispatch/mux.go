@@ -24,11 +24,7 @@ type muxConn struct {
 	retired bool  // it gets no more streams; it closes behind the last
 	window  int64 // bytes of body that the worker takes per stream
 
-	// The DATA frame that is being received.
-	inData bool
-	end    bool
-	left   int
-	stream uint32
+	in frame.Receiver
 }
 
 var _ netpoll.Handler = (*muxConn)(nil)

@@ -15,36 +15,20 @@ import (
 func (m *muxConn) OnData(c *netpoll.Conn, b []byte) int {
 	n := 0
 	for !c.Closed() {
-		if m.inData {
-			k := min(m.left, len(b)-n)
-			if k == 0 && m.left > 0 {
-				return n
+		h, p, k, err := m.in.Next(b[n:])
+		n += k
+		if err == nil && h.Kind == 0 {
+			if len(b)-n >= frame.HeaderSize {
+				c.Grow()
 			}
-			m.data(b[n : n+k])
-			n += k
-			continue
-		}
-		h, ok, err := frame.ParseHeader(b[n:])
-		switch {
-		case err != nil:
-			m.breach(err)
-			return len(b)
-		case !ok:
-			return n
-		case h.Kind == frame.Data && m.greeted:
-			n += frame.HeaderSize
-			m.inData, m.end, m.left, m.stream = true, h.End, h.Length, h.Stream
-			continue
-		case len(b)-n < frame.HeaderSize+h.Length:
-			c.Grow()
 			return n
 		}
-		n += frame.HeaderSize
-		if err := m.frame(&h, b[n:n+h.Length]); err != nil {
-			m.breach(err)
-			return len(b)
+		if err == nil {
+			err = m.frame(&h, p)
 		}
-		n += h.Length
+		if err != nil {
+			m.breach(err)
+		}
 	}
 	return len(b)
 }
@@ -60,22 +44,15 @@ func (m *muxConn) breach(err error) {
 	m.broken(err)
 }
 
-// data takes bytes of the DATA frame that is being received.
-func (m *muxConn) data(b []byte) {
-	m.left -= len(b)
-	end := m.left == 0 && m.end
-	m.inData = m.left > 0
-	if u := m.streams.Get(m.stream); u != nil {
-		u.job.onStreamData(u, b, end)
-	}
-}
-
-// frame takes any other frame. The error says that the worker does not keep to the format.
+// frame takes a frame, or a piece of DATA. The error says that the worker does not keep to the format.
 func (m *muxConn) frame(h *frame.Header, p []byte) error {
-	if !m.greeted {
-		return m.greet(h, p)
-	}
 	switch h.Kind {
+	case frame.Data:
+		if u := m.streams.Get(h.Stream); u != nil {
+			u.job.onStreamData(u, p, h.End)
+		}
+	case frame.Hello:
+		return m.greet(p)
 	case frame.Response:
 		r, text, lines, err := frame.ParseResponse(p)
 		if err != nil {
@@ -105,17 +82,14 @@ func (m *muxConn) frame(h *frame.Header, p []byte) error {
 	case frame.Pong:
 	case frame.Drain:
 		return m.drained(p)
-	default: // HELLO again, REQUEST
+	default: // REQUEST
 		return frame.ErrOrder
 	}
 	return nil
 }
 
 // greet takes the worker's first frame. Bodies may be sent from now on.
-func (m *muxConn) greet(h *frame.Header, p []byte) error {
-	if h.Kind != frame.Hello {
-		return frame.ErrOrder
-	}
+func (m *muxConn) greet(p []byte) error {
 	g, err := frame.ParseHello(p)
 	if err != nil {
 		return err

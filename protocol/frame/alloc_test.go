@@ -32,3 +32,21 @@ func TestAllocs(t *testing.T) {
 		}
 	}
 }
+
+func TestReceiverAllocs(t *testing.T) {
+	sent := append(AppendPing(nil, 1), AppendHeader(nil, Data, false, 1, 5)...)
+	sent = append(append(sent, "hello"...), AppendCredit(nil, 1, 5)...)
+	r := Receiver{greeted: true}
+	exchange := func() {
+		for b := sent; len(b) > 0; {
+			h, _, n, err := r.Next(b)
+			if err != nil || h.Kind == 0 {
+				t.Fatalf("Next(%q) = %+v, %v; want a frame", b, h, err)
+			}
+			b = b[n:]
+		}
+	}
+	if n := testing.AllocsPerRun(1000, exchange); n != 0 {
+		t.Errorf("%v allocations; want 0", n)
+	}
+}

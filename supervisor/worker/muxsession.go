@@ -15,15 +15,9 @@ type muxSession struct {
 	conn    *netpoll.Conn
 	streams frame.Table[muxStream]
 	last    uint32 // the highest id that was taken
-	greeted bool
-	window  int64 // bytes of body that the front takes per stream
-	final   bool  // DRAIN was sent: nothing behind last is taken
-
-	// The DATA frame that is being received.
-	inData bool
-	end    bool
-	left   int
-	stream uint32
+	window  int64  // bytes of body that the front takes per stream
+	final   bool   // DRAIN was sent: nothing behind last is taken
+	in      frame.Receiver
 }
 
 var _ netpoll.Handler = (*muxSession)(nil)
@@ -60,58 +54,33 @@ func (ss *muxSession) OnOpen(*netpoll.Conn, error) {}
 func (ss *muxSession) OnData(c *netpoll.Conn, b []byte) int {
 	n := 0
 	for !c.Closed() {
-		if ss.inData {
-			k := min(ss.left, len(b)-n)
-			if k == 0 && ss.left > 0 {
-				return n
+		h, p, k, err := ss.in.Next(b[n:])
+		n += k
+		if err == nil && h.Kind == 0 {
+			if len(b)-n >= frame.HeaderSize {
+				c.Grow()
 			}
-			ss.data(b[n : n+k])
-			n += k
-			continue
-		}
-		h, ok, err := frame.ParseHeader(b[n:])
-		switch {
-		case err != nil:
-			ss.broken(err)
-			return len(b)
-		case !ok:
-			return n
-		case h.Kind == frame.Data && ss.greeted:
-			n += frame.HeaderSize
-			ss.inData, ss.end, ss.left, ss.stream = true, h.End, h.Length, h.Stream
-			continue
-		case len(b)-n < frame.HeaderSize+h.Length:
-			c.Grow()
 			return n
 		}
-		n += frame.HeaderSize
-		if err := ss.frame(&h, b[n:n+h.Length]); err != nil {
-			ss.broken(err)
-			return len(b)
+		if err == nil {
+			err = ss.frame(&h, p)
 		}
-		n += h.Length
+		if err != nil {
+			ss.broken(err)
+		}
 	}
 	return len(b)
 }
 
-// data takes bytes of the DATA frame that is being received.
-func (ss *muxSession) data(b []byte) {
-	ss.left -= len(b)
-	end := ss.left == 0 && ss.end
-	ss.inData = ss.left > 0
-	if x := ss.streams.Get(ss.stream); x != nil {
-		if err := x.onData(b, end); err != nil {
-			ss.broken(err)
-		}
-	}
-}
-
-// frame takes any other frame. The error says that the front does not keep to the format.
+// frame takes a frame, or a piece of DATA. The error says that the front does not keep to the format.
 func (ss *muxSession) frame(h *frame.Header, p []byte) error {
-	if !ss.greeted {
-		return ss.greet(h, p)
-	}
 	switch h.Kind {
+	case frame.Data:
+		if x := ss.streams.Get(h.Stream); x != nil {
+			return x.onData(p, h.End)
+		}
+	case frame.Hello:
+		return ss.greet(p)
 	case frame.Request:
 		return ss.request(h, p)
 	case frame.Trailers:
@@ -135,19 +104,16 @@ func (ss *muxSession) frame(h *frame.Header, p []byte) error {
 		ss.conn.Commit(frame.AppendPong(ss.conn.Reserve(frameRoom), n))
 		return err
 	case frame.Pong:
-	default: // HELLO again, RESPONSE, DRAIN
+	default: // RESPONSE, DRAIN
 		return frame.ErrOrder
 	}
 	return nil
 }
 
-func (ss *muxSession) greet(h *frame.Header, p []byte) error {
-	if h.Kind != frame.Hello {
-		return frame.ErrOrder
-	}
+func (ss *muxSession) greet(p []byte) error {
 	g, err := frame.ParseHello(p)
 	if err == nil {
-		ss.greeted, ss.window = true, int64(g.Window)
+		ss.window = int64(g.Window)
 	}
 	return err
 }
