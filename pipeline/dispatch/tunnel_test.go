@@ -112,6 +112,7 @@ func TestTunnelRefused(t *testing.T) {
 		{"h2c", asks + "h2c\r\n\r\n", switching + "h2c\r\n\r\n", 502, false},
 		{"two", asks + "a, b\r\n\r\n", switching + "a, b\r\n\r\n", 502, true},
 		{"names none", asks + "a\r\n\r\n", "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n", 502, true},
+		{"answered in 1.0", asks + "a\r\n\r\n", "HTTP/1.0 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: a\r\n\r\n", 502, true},
 		{"without Connection", asks + "a\r\n\r\n", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: a\r\n\r\n", 502, true},
 		{"with a length", asks + "a\r\n\r\n", switching + "a\r\nContent-Length: 5\r\n\r\nhello", 502, true},
 		{"after 1.0", "GET / HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: a\r\n\r\n", switching + "a\r\n\r\n", 502, true},
