@@ -51,7 +51,7 @@ type exchange struct {
 	linger    bool    // the client may still be sending
 	ended     bool    // the response is complete or given up
 	worker    bool    // the answer is a worker's: Server is not ours
-	tunnel    *tunnel // not nil once the response is a 101
+	tunnel    *tunnel // not nil once the response begins one
 
 	depth     int  // entries into user code on the stack
 	cancelled bool // the client is gone; told says that user code knows

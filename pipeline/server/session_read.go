@@ -101,8 +101,6 @@ func (s *session) open(x *exchange) {
 	switch {
 	case x.req.Form == http1.AsteriskForm:
 		x.serve(optionsAsterisk)
-	case x.req.Form == http1.AuthorityForm:
-		x.serve(refuseConnect)
 	case err != nil:
 		x.fail(400, pipeline.ReasonURL, err)
 	default:
@@ -120,7 +118,8 @@ func (s *session) origin() pipeline.Origin {
 	}
 }
 
-// route finds the app and lets it answer.
+// route finds the app and lets it answer. CONNECT has no path, so it is the app at "/" that gets it,
+// where that takes CONNECT: whatever its target is, the app is who answers.
 //
 // Hot path: once per request. No allocation: TestPlaintextAllocs.
 func (s *session) route(x *exchange) {
@@ -139,7 +138,11 @@ func (s *session) route(x *exchange) {
 		return
 	}
 	a := set.find(x.tr.Path())
-	if a == nil {
+	switch {
+	case x.req.Form == http1.AuthorityForm && (a == nil || !a.connect):
+		x.serve(pipeline.RefuseConnect)
+		return
+	case a == nil:
 		x.serve(nil)
 		return
 	}

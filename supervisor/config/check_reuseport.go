@@ -86,7 +86,7 @@ func (r *resolver) siteOf(p *Pool) (site *Site) {
 // checkOwnedApp refuses an app's own settings of what only a front could do.
 func (r *resolver) checkOwnedApp(at string, a *App) {
 	for _, k := range []string{"priority", "timeouts.connect", "timeouts.first_byte", "timeouts.idle",
-		"timeouts.total"} {
+		"timeouts.total", "timeouts.tunnel"} {
 		if r.origins[at+"."+k].Kind > FromInherited {
 			r.problem(at+"."+k, "has no effect: with dispatch: reuseport no front is before the workers",
 				"dispatch: http or mux", "")

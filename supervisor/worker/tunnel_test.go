@@ -34,15 +34,22 @@ func tunnelled(t *testing.T, mode string, h http.Handler) (addr string, srv *ser
 		}
 		pipeline.FromHTTP(h)(c)
 	}
+	return hosted(t, mode, whole, func(ctx context.Context) error { return ServeHTTP(ctx, h) })
+}
+
+// hosted serves h in a mode; native is how it is served "native".
+func hosted(
+	t *testing.T, mode string, h pipeline.Handler, native func(context.Context) error,
+) (addr string, srv *server.Server) {
+	t.Helper()
 	if mode == "in-process" {
-		_, addr, srv = serverFor(t, twoLoops(t), whole)
+		_, addr, srv = serverFor(t, twoLoops(t), h)
 		return addr, srv
 	}
-	serve := func(ctx context.Context) error { return Serve(ctx, whole) }
+	serve := func(ctx context.Context) error { return Serve(ctx, h) }
 	dispatched := mode
 	if mode == "native" {
-		dispatched = "http"
-		serve = func(ctx context.Context) error { return ServeHTTP(ctx, h) }
+		dispatched, serve = "http", native
 	}
 	t.Setenv("WEIR_DISPATCH", dispatched)
 	t.Setenv("WEIR_CONCURRENCY", "64")
