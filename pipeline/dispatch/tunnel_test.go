@@ -239,6 +239,43 @@ func TestTunnelBackpressure(t *testing.T) {
 	f.audit()
 }
 
+// TestTunnelIdle: a tunnel in which nothing moves holds no buffer, and what its request was is known to
+// the end.
+func TestTunnelIdle(t *testing.T) {
+	const n = 16
+	paths := make(chan string, n)
+	f := startWith(t, 1, Options{}, func(p *Pool) pipeline.Handler {
+		h := p.Handler()
+		return func(c *pipeline.Context) {
+			key := c.Path()
+			c.OnCompleted(func(c *pipeline.Context, _ pipeline.Outcome) { paths <- key + c.Header("Upgrade") })
+			h(c)
+		}
+	})
+	f.add(1, tunnelTo(t, "x", echoTunnel), n)
+	var clients []*client
+	for range n {
+		c := f.switched("x", "early")
+		c.reads("echo", "early")
+		c.write("late").reads("echo", "late")
+		clients = append(clients, c)
+	}
+	used := make(chan int, 1)
+	f.eventually("no buffer is held", func() bool {
+		f.loops[0].Post(func() { used <- f.loops[0].BuffersUsed() })
+		return <-used == 0
+	})
+	for _, c := range clients {
+		c.write("last").CloseWrite()
+		c.reads("echo", "last")
+		c.ends("tunnel")
+		if got := <-paths; got != "/tx" {
+			t.Errorf("the request was %q", got)
+		}
+	}
+	f.audit()
+}
+
 // TestTunnelClocks: only timeouts.tunnel runs, between any two bytes; a quiet tunnel is no hung worker.
 func TestTunnelClocks(t *testing.T) {
 	const ms = time.Millisecond

@@ -97,6 +97,7 @@ func (s *session) open(x *exchange) {
 	s.setState(stateOpen)
 	s.x = x
 	x.begin(s, start, now)
+	x.ownHead()
 	err := x.tr.Begin(x, &x.req, s.origin(), now)
 	switch {
 	case x.req.Form == http1.AsteriskForm:

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"bytes"
 	"strings"
 
 	"weir/pipeline"
+	"weir/protocol/http1"
 )
 
 // tunnel is what an exchange has beside once its response is a 101, or a 2xx to CONNECT: from then on
@@ -12,6 +14,22 @@ type tunnel struct {
 	frames *frames // of what is sent to the client of a WebSocket; nil for other protocols
 	leave  bool    // the client is to be told between two frames that we go
 	silent bool    // FIN, or a Close frame of ours, was sent: nothing may follow
+}
+
+// ownHead copies the head of a request that asks for a tunnel, before anybody has a view of it: a
+// tunnel may last for days, and the buffer that the head came in is for others meanwhile.
+func (x *exchange) ownHead() {
+	if x.req.Verb == http1.VerbConnect || x.req.Upgrade && x.req.Offers("") {
+		x.req.Rebase(bytes.Clone(x.req.Bytes()))
+	}
+}
+
+// freeInput gives the buffer of a tunnel's head back when the tunnel's bytes in it have gone.
+func (x *exchange) freeInput() {
+	if x.buf != nil && len(x.rest) == 0 {
+		x.s.conn.ReleaseInput(x.buf)
+		x.buf, x.rest = nil, nil
+	}
 }
 
 // startTunnel sends its head. Bytes of the client that came with the request's head, or since, are the
