@@ -11,7 +11,8 @@ import (
 // A tunnel is a request that was answered by 101, or CONNECT that was answered by 2xx. Its slot stays taken and it counts as in flight until
 // it ends: when both sides have sent FIN, or the worker where the protocol is WebSocket, or when one of
 // them is gone. Who does not take what the other sends pauses the other. The only clock
-// left is timeouts.tunnel: quiet is no sign of a worker that hangs.
+// left is timeouts.tunnel: quiet is no sign of a worker that hangs. A WebSocket has no half-closed state,
+// so a client's FIN is its end: the worker hears of it, and has socketEndWait for what it still says.
 
 // onSwitch takes a worker's 101 over HTTP/1.1. false: j is over.
 //
@@ -206,19 +207,30 @@ func (j *job) writeFIN() {
 	}
 }
 
-// tunnelClock is how long a tunnel may be quiet; one of which a side has ended, as long as an answer.
+// tunnelClock is how long a tunnel may be quiet; one of which a side has ended, as long as an answer, or
+// as a WebSocket's end.
 func (j *job) tunnelClock() time.Duration {
 	d := j.times.Tunnel
-	if half := j.times.Idle; (j.bodyDone || j.left == 0) && half > 0 && (d == 0 || half < d) {
+	if !j.bodyDone && j.left != 0 {
+		return d
+	}
+	half := j.times.Idle
+	if j.socket && (half == 0 || half > socketEndWait) {
+		half = socketEndWait
+	}
+	if half > 0 && (d == 0 || half < d) {
 		return half
 	}
 	return d
 }
 
-// tunnelIdle ends a tunnel that was quiet for too long: gently, as the client may only be waiting.
+// tunnelIdle ends a tunnel that was quiet for too long: gently, as the client may only be waiting. That
+// of a WebSocket has gone if it has sent FIN.
 func (j *job) tunnelIdle() {
-	bump(&j.s.timeouts)
-	j.x.GoAway(pipeline.TunnelTimeout)
+	if !j.socket || !j.bodyDone {
+		bump(&j.s.timeouts)
+		j.x.GoAway(pipeline.TunnelTimeout)
+	}
 	j.endTunnel()
 }
 

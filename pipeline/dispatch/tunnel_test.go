@@ -276,6 +276,46 @@ func TestTunnelIdle(t *testing.T) {
 	f.audit()
 }
 
+// TestTunnelSocketFIN: the worker of a WebSocket hears of its client's FIN, may say goodbye, and does not
+// keep the slot by saying nothing, whatever the idle clock is.
+func TestTunnelSocketFIN(t *testing.T) {
+	for _, tc := range []struct {
+		protocol string
+		freed    bool
+	}{{"websocket", true}, {"x", false}} {
+		t.Run(tc.protocol, func(t *testing.T) {
+			t.Parallel()
+			f := startFront(t, 1, Options{Timeouts: Timeouts{Idle: Off}})
+			cut := make(chan struct{})
+			gate := make(chan struct{})
+			f.add(1, tunnelTo(t, tc.protocol, func(c *workerConn) {
+				_, _ = io.Copy(io.Discard, c.r)
+				c.write("goodbye")
+				<-gate
+				if _, err := c.Write([]byte(".")); (err != nil) != tc.freed {
+					t.Errorf("afterwards the worker's write says %v", err)
+				}
+				close(cut)
+			}), 1)
+			c := f.switched(tc.protocol, "")
+			_ = c.CloseWrite()
+			c.reads("the worker's goodbye", "goodbye")
+			if tc.freed {
+				c.ends("WebSocket")
+			} else {
+				<-time.After(socketEndWait + 500*time.Millisecond)
+			}
+			close(gate)
+			if !tc.freed {
+				c.reads("still open", ".")
+				c.ends("other protocol")
+			}
+			<-cut
+			f.audit()
+		})
+	}
+}
+
 // TestTunnelClocks: only timeouts.tunnel runs, between any two bytes; a quiet tunnel is no hung worker.
 func TestTunnelClocks(t *testing.T) {
 	const ms = time.Millisecond
