@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -77,6 +78,9 @@ func runSockets(t *testing.T, program, path string, args ...string) {
 	}
 	s.pings()
 	s.node()
+	if program != "testapp" || !slices.Contains(args, "in-process") {
+		s.recycles()
+	}
 	s.drains()
 }
 
@@ -155,6 +159,38 @@ func (s *sockets) pings() {
 	if err := <-end; !errors.As(err, &closed) || closed.Code != 1000 || closed.Reason != "pinged: <nil>" {
 		t.Errorf("pinged by the server: %v; want Close 1000", err)
 	}
+}
+
+// recycles: reloads leave a WebSocket alone; its client is told when the worker is to be replaced, which
+// waits for its answer, and the next one is the fresh worker's.
+func (s *sockets) recycles() {
+	t, c := s.t, s.dials(websocket.CompressionDisabled)
+	defer c.CloseNow() //nolint:errcheck // closed by its peer
+	for range 2 {
+		if code, _, stderr := s.weir("reload"); code != 0 {
+			t.Fatalf("weir reload: %d, %s", code, stderr)
+		}
+		if err := c.Write(s.ctx, websocket.MessageText, []byte("still")); err != nil {
+			t.Fatal(err)
+		}
+		if _, b, err := c.Read(s.ctx); string(b) != "still" || err != nil {
+			t.Fatalf("after a reload: %q, %v", b, err)
+		}
+	}
+	recycled := make(chan string, 1)
+	go func() {
+		code, _, stderr := s.weir("recycle", "default")
+		recycled <- fmt.Sprint(code, stderr)
+	}()
+	_, _, err := c.Read(s.ctx)
+	var closed websocket.CloseError
+	if !errors.As(err, &closed) || closed.Code != websocket.StatusGoingAway {
+		t.Errorf("the worker is recycled: %v; want Close 1001", err)
+	}
+	if got := <-recycled; got != "0" {
+		t.Errorf("weir recycle: %s", got)
+	}
+	_ = s.dials(websocket.CompressionDisabled).CloseNow()
 }
 
 // drains: the client of a WebSocket is told that the instance goes, and that of CONNECT gets FIN.
