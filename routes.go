@@ -90,7 +90,8 @@ func (r *routeSet) next(c *config.Config, fronts int) (*routing, error) {
 			}
 			site.Apps = append(site.Apps, server.App{
 				Name: appName(a), Prefix: a.Prefix, Handler: h, Limits: serverLimits(a.Limits),
-				Keeps: a.Kind() == config.AppPool && len(s.Middleware) == 0,
+				Connect: a.Connect,
+				Keeps:   a.Kind() == config.AppPool && len(s.Middleware) == 0,
 			})
 		}
 		n.sites = append(n.sites, site)

@@ -125,6 +125,7 @@ func (s *site) sites(c *config.Config) ([]server.Site, error) {
 	a := &own.Apps[0]
 	return []server.Site{{Name: own.Name, Bindings: bindings(own), Apps: []server.App{{
 		Name: appName(a), Prefix: a.Prefix, Handler: h, Limits: serverLimits(a.Limits),
+		Connect: a.Connect,
 	}}}}, nil
 }
 

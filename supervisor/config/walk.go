@@ -79,7 +79,7 @@ func (l *Loaded) applies(p path, v reflect.Value) bool {
 		"sites.*.apps.*.respond.body":
 		_, given := l.origins[p.key]
 		return given
-	case "sites.*.apps.*.priority":
+	case "sites.*.apps.*.priority", "sites.*.apps.*.connect":
 		o, given := l.origins[p.key]
 		return given && o.Kind != FromDefault
 	case "sites.*.apps.*.pool", "sites.*.apps.*.handler", "sites.*.apps.*.static.root",
