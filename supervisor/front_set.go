@@ -315,6 +315,9 @@ func (s *frontSet) WorkerDrain(w WorkerRef) {
 	}
 }
 
+// WorkerRest implements Link.
+func (s *frontSet) WorkerRest(w WorkerRef) { s.WorkerDrain(w) }
+
 // WorkerFail implements Link. Where no front is, nothing was in flight.
 func (s *frontSet) WorkerFail(w WorkerRef, reason string) {
 	s.mu.Lock()

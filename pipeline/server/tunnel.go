@@ -32,7 +32,7 @@ func (x *exchange) startTunnel(fields *pipeline.Fields) {
 	dst = append(appendFields(dst, fields), "Connection: Upgrade\r\n\r\n"...)
 	x.headGoes(len(dst))
 	conn.Commit(dst)
-	if x.s.ls.draining {
+	if x.s.ls.draining || x.s.ln.idleAt != 0 {
 		x.GoAway(pipeline.ReasonNone)
 	}
 }

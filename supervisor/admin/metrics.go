@@ -195,8 +195,8 @@ func poolStates(p *Pool) map[string]int {
 // workerStates has every state that a worker with a process may be in.
 func workerStates(p *Pool) map[string]int {
 	all := map[string]int{
-		"starting": 0, "ready": 0, "suspending": 0, "suspended": 0, "draining": 0, "orphaned": 0,
-		"stopping": 0,
+		"starting": 0, "ready": 0, "suspending": 0, "suspended": 0, "disabling": 0, "disabled": 0,
+		"draining": 0, "orphaned": 0, "stopping": 0,
 	}
 	for _, w := range p.Workers {
 		all[w.State]++
