@@ -81,8 +81,13 @@ func TestEveryWorkerDisabled(t *testing.T) {
 	m.disable(1)
 	m.wantState("one serves", PoolRunning)
 	m.env.calls = nil
+	lines := m.logged()
 	m.wait(m.p.disableWorker(2, m.env.t))
 	m.want("none serves", "rest 2", "disabled")
+	if got := strings.Count(lines.String(), "msg=pool"); got != 1 || !strings.Contains(lines.String(),
+		`from=running to=disabled want=running reason="every worker is disabled"`) {
+		t.Errorf("%d lines about the pool; want one, in\n%s", got, lines)
+	}
 	m.wantState("none serves", PoolDisabled)
 	m.happens(2, evDrained)
 	front := &fakeEnv{}
@@ -194,6 +199,19 @@ func TestReloadOfDisabledWorker(t *testing.T) {
 	m.happens(1, evExited)
 	m.wantStates("in the end", WorkerReady, WorkerReady)
 
+	m = servingWorkers(t, 1)
+	m.disable(1)
+	c = *m.p.conf
+	c.Command = []string{"other"}
+	m.wait(m.p.apply(c, m.env.t))
+	m.wantState("the only one", PoolDisabled)
+	m.env.calls = nil
+	m.p.enableAll(m.env.t)
+	m.p.event(evPoolStart, m.env.t)
+	m.p.settle(m.env.t)
+	m.want("a start of the pool: requests wait for the fresh one", "SIGTERM 1", "available", "spawn 2")
+	m.wantState("a start of the pool", PoolStarting)
+
 	m = servingWorkers(t, 2)
 	m.disable(1)
 	c = *m.p.conf
@@ -239,12 +257,25 @@ func TestScalingBesideDisabledWorker(t *testing.T) {
 	m.reports(5, time.Second, 0, 8, 8)
 	m.later(time.Minute)
 	m.want("three is the most")
+	if at := m.p.fleet.lookAt; !at.IsZero() {
+		t.Errorf("the load is looked at again at %v; want never, as there may be no more", at)
+	}
 	m.reports(0, 0, 0, 0, 0)
 	m.later(11 * time.Second)
 	m.want("low load takes one that serves, not both", "drain 3")
 	m.leaves(3)
 	m.later(time.Hour)
 	m.wantStates("in the end", WorkerDisabled, WorkerReady)
+
+	m = serving(t, func(c *PoolConfig) {
+		c.Scale, c.Idle = Scaling{Min: 1, Max: 2}, idleAfter(time.Minute, config.IdleTerminate)
+	})
+	m.disable(1)
+	m.waits()
+	m.comesUp(2)
+	m.env.calls = nil
+	m.later(time.Hour)
+	m.want("idle, but one that serves is kept")
 }
 
 // A pool of which one worker is disabled and the other keeps dying has failed, and is probed by the other.

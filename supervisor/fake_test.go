@@ -392,7 +392,6 @@ var everyWorkerDisabled = map[poolEvent]string{
 	evPoolVacant: "disabled",
 }
 
-
 func TestPoolTable(t *testing.T) {
 	for s := range poolStateCount {
 		for e := range poolEventCount {
