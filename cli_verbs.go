@@ -28,11 +28,8 @@ var poolVerbs = []struct {
 // poolCommands are the commands of poolVerbs and weir scale.
 func (c *cli) poolCommands() []*cobra.Command {
 	out := make([]*cobra.Command, 0, len(poolVerbs)+1)
+	const what = "POOL[/N]"
 	for _, p := range poolVerbs {
-		what := "POOL"
-		if p.verb.ForWorkers() {
-			what = "POOL[/N]"
-		}
 		out = append(out, c.poolCommand(p.verb, what, p.short, func(cmd *cobra.Command,
 			args []string) (admin.Action, error) {
 			if err := exactly(string(p.verb), what)(cmd, args); err != nil {

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"weir/supervisor/admin"
 	"weir/supervisor/config"
 )
 
@@ -414,6 +415,9 @@ func (s *frontSet) frontStatuses(ctx context.Context) []frontStatus {
 	for i, f := range s.fronts {
 		out[i] = frontStatus{slot: f.slot, state: f.state, started: f.startedAt,
 			restarts: max(f.starts-1, 0), lastExit: f.lastExit, own: f.status}
+		if !s.freed {
+			out[i].loops = f.counters.loopLags()
+		}
 		if f.proc != nil {
 			out[i].pid = f.proc.Pid
 		}
@@ -429,6 +433,7 @@ type frontStatus struct {
 	restarts int
 	lastExit string
 	own      json.RawMessage
+	loops    []admin.Loop
 }
 
 // counter is the sum of one counter over all fronts.
