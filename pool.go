@@ -114,6 +114,9 @@ func (l poolLinks) WorkerReady(w supervisor.WorkerRef, e supervisor.Endpoint) {
 // WorkerDrain implements supervisor.Link.
 func (l poolLinks) WorkerDrain(w supervisor.WorkerRef) { l[w.Pool].to.Load().DrainWorker(w.N) }
 
+// WorkerRest implements supervisor.Link.
+func (l poolLinks) WorkerRest(w supervisor.WorkerRef) { l.WorkerDrain(w) }
+
 // WorkerFail implements supervisor.Link.
 func (l poolLinks) WorkerFail(w supervisor.WorkerRef, reason string) {
 	l[w.Pool].to.Load().FailWorker(w.N, reason)

@@ -175,6 +175,11 @@ func (s *site) Alive(pong func(inFlight int)) {
 	})
 }
 
+// Rest implements worker.Site.
+func (s *site) Rest(rested func()) {
+	s.server.Rest(func() { go rested() }) // it may wait for the supervisor
+}
+
 // ReopenLogs implements worker.Site.
 func (s *site) ReopenLogs() { s.logs.reopen() }
 

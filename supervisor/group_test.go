@@ -85,6 +85,24 @@ func (x *gathering) joins(n uint64) {
 	x.g.members[n] = &member{ref: x.ref(n), queue: q, counters: c}
 }
 
+// said wants worker n to have been told these.
+func (x *gathering) said(n uint64, want ...string) {
+	x.Helper()
+	for _, kind := range want {
+		m, fds, err := x.peers[n].Recv()
+		closeFDs(fds)
+		if err != nil || m.Kind != kind || (kind == KindSiteJoin) != (len(fds) == 1) {
+			x.Fatalf("worker %d is told %s with %d descriptors, %v; want %s", n, m.Kind, len(fds), err, kind)
+		}
+	}
+}
+
+// inbox is what the pools were told since the last look.
+func (x *gathering) inbox() []event {
+	events, _ := x.gs.events.(*Pools).take()
+	return events
+}
+
 func (x *gathering) ref(n uint64) WorkerRef { return WorkerRef{"shop", n} }
 
 // is how the group is: for each socket who accepts, with a * behind who owns it.
@@ -167,18 +185,57 @@ func TestGroupTells(t *testing.T) {
 	x.gs.WorkerReady(x.ref(1), Endpoint{})
 	x.gs.WorkerReady(x.ref(2), Endpoint{})
 	x.gs.WorkerDrain(x.ref(1))
-	said := func(n uint64, want ...string) {
-		t.Helper()
-		for _, kind := range want {
-			m, fds, err := x.peers[n].Recv()
-			closeFDs(fds)
-			if err != nil || m.Kind != kind || (kind == KindSiteJoin) != (len(fds) == 1) {
-				t.Fatalf("worker %d is told %s with %d descriptors, %v; want %s", n, m.Kind, len(fds), err, kind)
+	x.said(1, KindSiteJoin, KindSitePart, KindSiteLeave)
+	x.said(2, KindSiteJoin, KindSiteJoin)
+}
+
+// A worker that is disabled loses its sockets, also the last one, and comes back; what it says of an
+// earlier rest does not count.
+func TestGroupRests(t *testing.T) {
+	x := gather(t, false)
+	drained := func() (n int) {
+		for _, e := range x.inbox() {
+			if e.kind == evDrained && e.worker == x.ref(1) {
+				n++
 			}
 		}
+		return n
 	}
-	said(1, KindSiteJoin, KindSitePart, KindSiteLeave)
-	said(2, KindSiteJoin, KindSiteJoin)
+	x.joins(1)
+	x.joins(2)
+	x.gs.WorkerReady(x.ref(1), Endpoint{})
+	x.gs.WorkerReady(x.ref(2), Endpoint{})
+	x.gs.WorkerRest(x.ref(1))
+	x.want("another serves its socket", "2 2*", 1)
+	x.said(1, KindSiteJoin, KindSitePart, KindSiteRest)
+	x.gs.WorkerReady(x.ref(1), Endpoint{})
+	x.want("it is back", "1* 2*", 0, 1)
+	x.gs.rested(x.ref(1), 1)
+	if n := drained(); n != 0 {
+		t.Error("a worker in rotation was taken for drained")
+	}
+	x.gs.WorkerRest(x.ref(2))
+	x.gs.WorkerRest(x.ref(1))
+	x.want("the last one: the kernel queues", " ")
+	x.said(1, KindSiteJoin, KindSiteJoin, KindSitePart, KindSitePart, KindSiteRest)
+	x.gs.rested(x.ref(1), 1)
+	if n := drained(); n != 0 {
+		t.Error("the answer to an earlier rest was taken for this one's")
+	}
+	x.gs.rested(x.ref(1), 2)
+	if n := drained(); n != 1 {
+		t.Errorf("drained %d times; want once", n)
+	}
+	x.gs.PoolAvailable("shop", Disabled)
+	x.want("the front answers", "front front")
+	x.gs.ended(x.ref(2))
+	x.gs.WorkerReady(x.ref(1), Endpoint{})
+	x.want("one is enough", "1* 1", 0)
+	x.env.calls = nil
+	x.gs.WorkerRest(x.ref(9))
+	if got := x.env.calls; !slices.Equal(got, []string{"rest 9"}) {
+		t.Errorf("a worker of the fronts: %v; want them to be told", got)
+	}
 }
 
 // Where the kernel cannot choose, all accept from one socket.

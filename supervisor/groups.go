@@ -296,7 +296,7 @@ func (gs *groups) PoolAvailable(pool string, a Availability) {
 // WorkerReady implements Link.
 func (gs *groups) WorkerReady(w WorkerRef, e Endpoint) {
 	if !gs.member(w, func(g *group, m *member) {
-		m.live = true
+		m.live, m.rests = true, false
 		g.settle()
 	}) {
 		gs.Link.WorkerReady(w, e)
@@ -308,6 +308,22 @@ func (gs *groups) WorkerDrain(w WorkerRef) {
 	if !gs.member(w, func(g *group, m *member) { g.leave(m, true) }) {
 		gs.Link.WorkerDrain(w)
 	}
+}
+
+// WorkerRest implements Link.
+func (gs *groups) WorkerRest(w WorkerRef) {
+	if !gs.member(w, func(g *group, m *member) { g.sleep(m) }) {
+		gs.Link.WorkerRest(w)
+	}
+}
+
+// rested takes a worker's word that it has finished; that of an earlier rest is late.
+func (gs *groups) rested(w WorkerRef, n uint64) {
+	gs.member(w, func(_ *group, m *member) {
+		if m.rests && m.rest == n {
+			gs.events.WorkerDrained(w)
+		}
+	})
 }
 
 // WorkerFail implements Link. What the worker has accepted only its end can free.

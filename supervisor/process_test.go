@@ -39,6 +39,7 @@ type nopLink struct{}
 func (nopLink) PoolAvailable(string, Availability) {}
 func (nopLink) WorkerReady(WorkerRef, Endpoint)    {}
 func (nopLink) WorkerDrain(WorkerRef)              {}
+func (nopLink) WorkerRest(WorkerRef)               {}
 func (nopLink) WorkerFail(WorkerRef, string)       {}
 func (nopLink) WorkerGone(WorkerRef)               {}
 
@@ -79,6 +80,8 @@ func (f *testFront) WorkerDrain(w WorkerRef) {
 		f.ps.WorkerDrained(w)
 	}
 }
+
+func (f *testFront) WorkerRest(w WorkerRef) { f.WorkerDrain(w) }
 
 func (f *testFront) WorkerFail(w WorkerRef, reason string) {
 	f.note("fail "+w.String(), func() { delete(f.ready, w) })

@@ -28,7 +28,7 @@ func (s *Supervisor) Act(ctx context.Context, a admin.Action) error {
 		err = act(ctx, p, a)
 	}
 	switch {
-	case errors.Is(err, ErrPoolStopped), errors.Is(err, ErrOutOfBounds):
+	case errors.Is(err, ErrPoolStopped), errors.Is(err, ErrOutOfBounds), errors.Is(err, ErrWorkerState):
 		return fmt.Errorf("%w: %w", admin.ErrConflict, err)
 	case errors.Is(err, ErrNoWorker): // it went between the question and the answer
 		return fmt.Errorf("%w: %w", admin.ErrUnknownWorker, err)
@@ -45,6 +45,10 @@ func act(ctx context.Context, p *Pool, a admin.Action) error {
 			return p.DrainWorker(ctx, a.Worker)
 		case admin.VerbStop:
 			return p.StopWorker(ctx, a.Worker)
+		case admin.VerbStart:
+			return p.StartWorker(ctx, a.Worker)
+		case admin.VerbDisable:
+			return p.DisableWorker(ctx, a.Worker)
 		}
 	}
 	switch a.Verb {

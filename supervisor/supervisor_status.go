@@ -32,10 +32,13 @@ func (s *Supervisor) Status(ctx context.Context) admin.Status {
 	for _, f := range s.fronts.frontStatuses(ctx) {
 		st.Fronts = append(st.Fronts, admin.Front{
 			Slot: f.slot, State: string(f.state), PID: f.pid, Started: f.started,
-			Restarts: f.restarts, LastExit: f.lastExit, Report: f.own,
+			Restarts: f.restarts, LastExit: f.lastExit, Report: f.own, Loops: f.loops,
 		})
 	}
 	for _, name := range s.opts.Counters {
+		if ofOneLoop(name) {
+			continue
+		}
 		st.Counters[name] = s.fronts.counter(name) + s.groups.counter(name)
 	}
 	if s.pools != nil {
@@ -44,6 +47,11 @@ func (s *Supervisor) Status(ctx context.Context) admin.Status {
 		}
 		for _, p := range s.pools.Status() {
 			st.Pools = append(st.Pools, wirePool(&p))
+			lags := s.groups.lags(p.Name)
+			for i := range p.Workers {
+				w := &st.Pools[len(st.Pools)-1].Workers[i]
+				w.LoopLag = max(0, min(lags[w.Name], w.Uptime))
+			}
 		}
 		st.Pools = append(st.Pools, s.pools.Upstreams()...)
 		slices.SortFunc(st.Pools, func(a, b admin.Pool) int { return cmpStrings(a.Name, b.Name) })

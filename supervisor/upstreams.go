@@ -206,7 +206,8 @@ func (p *upstreamPool) add(a netip.AddrPort, h *upstreamHost, now time.Time) {
 	u.recheck(now)
 }
 
-// availability is what fronts do with requests now. Until the first verdict they queue.
+// availability is what fronts do with requests now. Until the first verdict they queue; where every
+// upstream was drained by a verb they refuse, as only another one will bring one back.
 func (p *upstreamPool) availability() Availability {
 	switch p.want {
 	case PoolStopped:
@@ -214,15 +215,24 @@ func (p *upstreamPool) availability() Availability {
 	case PoolDisabled:
 		return Disabled
 	}
+	off, down := 0, 0
 	for _, u := range p.members {
-		if u.state == upstreamReady || u.state == upstreamChecking {
+		switch u.state {
+		case upstreamReady, upstreamChecking:
 			return Available
+		case upstreamOff:
+			off++
+		case upstreamDown:
+			down++
 		}
 	}
 	for _, h := range p.hosts {
 		if !h.tried {
 			return Available
 		}
+	}
+	if off > 0 && down == 0 {
+		return Disabled
 	}
 	return Failed
 }

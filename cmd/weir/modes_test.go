@@ -50,6 +50,7 @@ var accepted = []struct {
 }{
 	{"recycle", nil, acceptRecycle, partNone},
 	{"kill", nil, acceptKill, partAnswers},
+	{"disable", nil, acceptDisable, partNone},
 	{"hang", []string{"--workers", "1", "--set", "pools.default.hang.after=300ms",
 		"--set", "pools.default.ping={every: 100ms, timeout: 300ms}"}, acceptHang, partAnswers},
 	{"queue full", []string{"--workers", "1", "--concurrency", "1", "--queue-length", "1"},

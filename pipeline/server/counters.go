@@ -23,7 +23,10 @@ const (
 	CounterBytesOut // responses, heads included
 	CounterPanics
 	CounterLogDropped
-	CounterLoopStalls // turns of the loop that lasted too long; written by the watchdog
+	CounterLoopStalls // turns of the loop that lasted too long; written by the watchdog, as the next three
+	CounterLoopLag    // ns: sum of what its looks at the loop saw, see lagWindow
+	CounterLoopLooks  // how many they were
+	CounterLoopLagMax // ns: the most that they saw lately; a gauge
 	CounterReasons
 )
 
@@ -35,7 +38,7 @@ func CounterNames() []string {
 	names := []string{
 		"connections", "connections_open", "requests", "requests_completed", "responses_1xx", "responses_2xx",
 		"responses_3xx", "responses_4xx", "responses_5xx", "bytes_in", "bytes_out", "panics",
-		"log_dropped", "loop_stalls",
+		"log_dropped", "loop_stalls", "loop_lag_ns", "loop_lag_looks", "loop_lag_max_ns",
 	}
 	for r := range pipeline.Reasons {
 		names = append(names, "reason_"+pipeline.Reason(r).String())

@@ -54,7 +54,7 @@ func (x *exchange) startTunnel(status int, fields *pipeline.Fields) {
 	dst = append(dst, "\r\n"...)
 	x.headGoes(len(dst))
 	conn.Commit(dst)
-	if g := x.s.ln.guest; x.s.ls.draining || g != nil && g.ends {
+	if g := x.s.ln.guest; x.s.ls.draining || x.s.ln.idleAt != 0 || g != nil && g.ends {
 		x.GoAway(pipeline.ReasonNone)
 	}
 }
