@@ -23,6 +23,8 @@ const (
 	lingerMax       = 10 * time.Second
 	finishEvery     = 5 * time.Second // how often a closing connection's rate is looked at
 
+	plugSettle = 50 * time.Millisecond // handshakes under way at a socket that is to be closed
+
 	// LingerTimeout is how long a lingering connection may be silent.
 	LingerTimeout = 2 * time.Second
 

@@ -34,8 +34,6 @@ const (
 	counterHeadBytes  = 128
 	counterNameMaxLen = 128
 
-	plugSettle = 50 * time.Millisecond // handshakes under way at a listener that is to be closed
-
 	listenersMax       = 1024
 	inheritedFDsMax    = listenersMax * 4
 	inUseRetry         = 2 * time.Second // EADDRINUSE at start: a predecessor may be dying

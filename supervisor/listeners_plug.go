@@ -7,25 +7,7 @@ import (
 	"weir/netpoll"
 )
 
-// plug has the kernel queue no more connections to l, while the fronts accept those that it has queued
-// and close their sockets: in this order nobody is reset. Not where somebody else holds the socket on
-// purpose, whose queue lives on.
-//
-// Left is a handshake that takes longer than plugSettle, and the kernel's own bound of a queue that is
-// full. Design section 7, Drain.
-func (l *Listener) plug(log *slog.Logger) {
-	if l.inherited {
-		return
-	}
-	for _, fd := range l.sockets() {
-		if err := netpoll.Plug(fd); err != nil {
-			log.Debug("listener", "address", l.Address(), "err", err) // then as before: a small window
-			return
-		}
-	}
-}
-
-// unplug takes back plug of a listener that is to go on after all.
+// unplug takes back plugAll of a listener that is to go on after all.
 func (l *Listener) unplug(log *slog.Logger) {
 	for _, fd := range l.sockets() {
 		if err := netpoll.Unplug(fd); err != nil {
@@ -34,22 +16,17 @@ func (l *Listener) unplug(log *slog.Logger) {
 	}
 }
 
-// plugAll plugs ls and gives handshakes that have begun time to complete. Unix sockets have none, and
-// are plugged last: plugged, they keep the loops that poll them busy.
+// plugAll has the kernel queue no more connections to ls, while the fronts accept those that it has
+// queued and close their sockets: in this order nobody is reset. Not where somebody else holds the
+// socket on purpose, whose queue lives on. Design section 7, Drain.
 func plugAll(ctx context.Context, ls []*Listener, log *slog.Logger) {
-	settle := false
+	var fds []int
 	for _, l := range ls {
-		if l.network == "tcp" {
-			l.plug(log)
-			settle = true
+		if !l.inherited {
+			fds = append(fds, l.sockets()...)
 		}
 	}
-	if settle {
-		pause(ctx, plugSettle)
-	}
-	for _, l := range ls {
-		if l.network == "unix" {
-			l.plug(log)
-		}
+	if err := netpoll.PlugAll(ctx, fds); err != nil {
+		log.Debug("listeners", "err", err) // then as before: a small window
 	}
 }

@@ -42,13 +42,36 @@ func (s *Supervisor) Status(ctx context.Context) admin.Status {
 		for _, c := range s.pools.Sidecars() {
 			st.Sidecars = append(st.Sidecars, wireSidecar(&c))
 		}
-		for _, p := range s.pools.Status() {
-			st.Pools = append(st.Pools, wirePool(&p))
-		}
-		st.Pools = append(st.Pools, s.pools.Upstreams()...)
-		slices.SortFunc(st.Pools, func(a, b admin.Pool) int { return cmpStrings(a.Name, b.Name) })
+		st.Pools = s.pools.Reports()
 	}
 	return st
+}
+
+// Reports is the status of every pool, of either kind, by name.
+func (ps *Pools) Reports() []admin.Pool {
+	out := []admin.Pool{}
+	for _, p := range ps.Status() {
+		out = append(out, wirePool(&p))
+	}
+	out = append(out, ps.Upstreams()...)
+	slices.SortFunc(out, func(a, b admin.Pool) int { return cmpStrings(a.Name, b.Name) })
+	return out
+}
+
+// Report is the status of one pool, of either kind; false: there is none of that name.
+func (ps *Pools) Report(name string) (out admin.Pool, ok bool) {
+	if p := ps.Pool(name); p != nil {
+		st := []PoolStatus{p.status()}
+		measured(st)
+		return wirePool(&st[0]), true
+	}
+	if p := ps.upstreams(name); p != nil {
+		if !ps.call(func(now time.Time) { out = p.status(now) }) {
+			out = p.status(ps.env.now()) // the loop has ended: nothing else touches p
+		}
+		return out, true
+	}
+	return out, false
 }
 
 func wireSidecar(c *SidecarStatus) admin.Sidecar {
