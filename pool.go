@@ -63,6 +63,7 @@ type poolRoute struct {
 // for them, and After, as it has no sidecars: a program that wants them is one by [Main].
 func NewPool(c PoolConfig) (*Pool, error) {
 	var err error
+	name := c.Name
 	switch {
 	case c.Dispatch == config.DispatchReuseport:
 		err = errors.New("dispatch: reuseport: its workers take an address over, and those of a Server " +
@@ -72,10 +73,14 @@ func NewPool(c PoolConfig) (*Pool, error) {
 	default:
 		c, err = config.CompletePool(c)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("weir: pool %q: %w", c.Name, err)
+	p := &Pool{config: c}
+	if err == nil {
+		p.whole.app, err = config.CompleteRoute(&c, config.App{})
 	}
-	return &Pool{config: c}, nil
+	if err != nil {
+		return nil, fmt.Errorf("weir: pool %q: %w", name, err)
+	}
+	return p, nil
 }
 
 // Handler dispatches to the pool. Before Start it answers 503.
@@ -172,7 +177,6 @@ func (p *Pool) attach(to *dispatch.Pool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.to = to
-	p.whole.app = config.App{Timeouts: p.config.Timeouts, Buffer: p.config.Buffer}
 	for _, r := range append(p.routes, &p.whole) {
 		r.lead(to)
 	}
