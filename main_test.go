@@ -9,22 +9,44 @@ import (
 	"time"
 
 	"weir/pipeline"
+	"weir/supervisor/config"
 	"weir/supervisor/worker"
 )
 
 // testRole starts this test binary as a worker program.
 const testRole = "__test-worker"
 
+// roleVar says what is special about such a worker.
+const roleVar = "TEST_WORKER"
+
+func roleEnv(kind string) config.Env {
+	return config.Env{Set: map[string]string{roleVar: kind}}
+}
+
+// testWorker is a worker program; it returns its exit status.
+func testWorker() int {
+	if os.Getenv(roleVar) == "exit" {
+		return 1
+	}
+	err := worker.Serve(context.Background(), pipeline.Blocking(func(c *pipeline.Context) {
+		if c.Path() == "/hold" {
+			<-c.Context().Done()
+			return
+		}
+		fmt.Println("asked for", c.Path())
+		c.Text(200, fmt.Sprintf("%s pid %d path %s base %s", os.Getenv("WEIR_DISPATCH"), os.Getpid(), c.Path(),
+			c.PathBase()))
+	}))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == testRole {
-		err := worker.Serve(context.Background(), func(c *pipeline.Context) {
-			c.Text(200, fmt.Sprintf("pid %d path %s base %s", os.Getpid(), c.Path(), c.PathBase()))
-		})
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
+		os.Exit(testWorker())
 	}
 	before := runtime.NumGoroutine() + 1 // the thread that forks workers never ends
 	code := m.Run()

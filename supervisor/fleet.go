@@ -188,7 +188,7 @@ func (p *Pool) planLook(v *scaleView, now time.Time) {
 // grow asks for a step of more workers, once it is known how much memory they may use.
 func (p *Pool) grow(why string, now time.Time) {
 	from, step := p.target, p.allowed(p.step())
-	if p.conf.Scale.Memory == config.GuardOff {
+	if p.conf.Scale.Memory.IsOff() {
 		p.setTarget(from+step, why, now)
 		return
 	}

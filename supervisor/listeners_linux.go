@@ -87,14 +87,8 @@ func peerPID(fd int) int {
 	return int(cred.Pid)
 }
 
-// handshaking: a client of one of ls has been answered and has not replied yet.
-func handshaking(ls []*Listener) bool {
-	ports := map[uint16]bool{}
-	for _, l := range ls {
-		if a, err := netip.ParseAddrPort(l.actual); err == nil {
-			ports[a.Port()] = true
-		}
-	}
+// handshaking: a client of one of ports has been answered and has not replied yet.
+func handshaking(ports map[uint16]bool) bool {
 	return slices.ContainsFunc(tcpSockets(tcpSynRecv), func(s procTCP) bool {
 		return ports[s.addr.Port()]
 	})

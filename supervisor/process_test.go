@@ -28,7 +28,7 @@ import (
 func testConfig(name, role string, args ...string) PoolConfig {
 	return PoolConfig{
 		Name: name, Command: append([]string{"/proc/self/exe"}, args...), Program: "/proc/self/exe",
-		Env:   &config.Env{Inherit: true, Set: map[string]string{"TEST_ROLE": role}},
+		Env:   &config.Env{Set: map[string]string{"TEST_ROLE": role}},
 		Ready: config.Ready{Timeout: config.Duration(10 * time.Second)},
 	}
 }
@@ -389,7 +389,7 @@ func TestApplyReplacesOnlyWhatChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	pidA, pidB := tp.Pool("a").Status().Workers[0].PID, tp.Pool("b").Status().Workers[0].PID
-	b.Env = &config.Env{Inherit: true, Set: map[string]string{"TEST_ROLE": "serve", "NEW": "1"}}
+	b.Env = &config.Env{Set: map[string]string{"TEST_ROLE": "serve", "NEW": "1"}}
 	if err := tp.Apply(t.Context(), []PoolConfig{a, b}); err != nil {
 		t.Fatal(err)
 	}

@@ -62,13 +62,13 @@ func TestHandshakeSettles(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tcp.Close() //nolint:errcheck // a test's listener
-	ls := []*Listener{{network: "tcp", actual: tcp.Addr().String()}}
+	ports := map[uint16]bool{uint16(tcp.Addr().(*net.TCPAddr).Port): true}
 	settles := func() time.Duration {
 		begun := time.Now()
-		settleHandshakes(t.Context(), ls)
+		settleHandshakes(t.Context(), ports)
 		return time.Since(begun)
 	}
-	if handshaking(ls) {
+	if handshaking(ports) {
 		t.Fatal("a handshake before anybody has come")
 	}
 	client, err := net.Dial("tcp", tcp.Addr().String())
@@ -76,7 +76,7 @@ func TestHandshakeSettles(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close() //nolint:errcheck // a test's client
-	if !handshaking(ls) {
+	if !handshaking(ports) {
 		t.Skip("this kernel shows no handshake under way")
 	}
 	if got := settles(); got < plugSettleMax {
@@ -90,7 +90,7 @@ func TestHandshakeSettles(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer served.Close() //nolint:errcheck // a test's server
-	if got := settles(); handshaking(ls) || got >= plugSettleMax {
+	if got := settles(); handshaking(ports) || got >= plugSettleMax {
 		t.Errorf("with no handshake left it took %s; want about %s", got, plugSettle)
 	}
 }

@@ -16,15 +16,31 @@ func (s *Supervisor) Act(ctx context.Context, a admin.Action) error {
 	if s.isState(stateDraining) {
 		return fmt.Errorf("supervisor: %s: %w: the instance is shutting down", a, admin.ErrConflict)
 	}
-	p, far := s.pools.Pool(a.Pool), s.pools.upstreams(a.Pool)
-	if p == nil && far == nil {
-		return fmt.Errorf("%w %q", admin.ErrUnknownPool, a.Pool)
+	if err := s.pools.knows(a.Pool); err != nil {
+		return err
 	}
 	s.log.Info("asked for", "verb", string(a.Verb), "of", a.String()[len(a.Verb)+1:])
+	return s.pools.Act(ctx, a)
+}
+
+// knows reports a pool that is not there.
+func (ps *Pools) knows(pool string) error {
+	if ps.Pool(pool) == nil && ps.upstreams(pool) == nil {
+		return fmt.Errorf("%w %q", admin.ErrUnknownPool, pool)
+	}
+	return nil
+}
+
+// Act carries a out, of a pool of either kind; it returns when that has happened. ctx bounds the wait
+// alone. Errors wrap those of package admin.
+func (ps *Pools) Act(ctx context.Context, a admin.Action) error {
+	if err := ps.knows(a.Pool); err != nil {
+		return err
+	}
 	var err error
-	if far != nil {
+	if far := ps.upstreams(a.Pool); far != nil {
 		err = far.act(ctx, a)
-	} else {
+	} else if p := ps.Pool(a.Pool); p != nil { // else it went between the two questions
 		err = act(ctx, p, a)
 	}
 	switch {
@@ -52,6 +68,8 @@ func act(ctx context.Context, p *Pool, a admin.Action) error {
 		}
 	}
 	switch a.Verb {
+	case admin.VerbRecycle:
+		return p.Recycle(ctx, "asked for")
 	case admin.VerbDrain:
 		return p.Drain(ctx)
 	case admin.VerbStart:

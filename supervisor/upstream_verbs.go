@@ -90,6 +90,33 @@ func (ps *Pools) ApplyUpstreams(cs []UpstreamConfig) {
 	})
 }
 
+// AwaitUpstreams returns when it is known of every pool of upstreams whether it can serve: one of its
+// servers can, or all of its names were looked up and its servers checked once. ctx bounds the wait.
+func (ps *Pools) AwaitUpstreams(ctx context.Context) error {
+	var steps []func() error
+	ps.call(func(time.Time) {
+		for _, p := range ps.far.pools {
+			steps = append(steps, func() error { return p.wait(ctx, func(time.Time) {}, p.isKnown) })
+		}
+	})
+	return all(steps)
+}
+
+// isKnown reports whether there is nothing to wait for, before it is known what the pool can do.
+func (p *upstreamPool) isKnown() bool {
+	pending := false
+	for _, h := range p.hosts {
+		pending = pending || !h.tried
+	}
+	for _, u := range p.members {
+		if u.state == upstreamReady {
+			return true
+		}
+		pending = pending || u.state == upstreamChecking && u.passes+u.fails == 0
+	}
+	return !pending || p.want != PoolRunning
+}
+
 // DropUpstreams stops and forgets the pools of upstreams that are not among cs. It returns when that
 // has happened; ctx bounds the wait.
 func (ps *Pools) DropUpstreams(ctx context.Context, cs []UpstreamConfig) error {
@@ -241,7 +268,10 @@ func (p *upstreamPool) status(now time.Time) admin.Pool {
 	s := admin.Pool{
 		Name: p.conf.Name, Kind: admin.KindUpstreams, Want: p.want.String(), State: p.want.String(),
 		Workers: []admin.Worker{}, Exits: []admin.Exit{}, Recycles: map[string]uint64{},
+		Waiting: p.waiting, Oldest: p.oldest.Seconds(),
 	}
+	totals := p.totals.status()
+	s.Totals = wireTotals(&totals)
 	for _, u := range p.sorted() {
 		if u.state == upstreamReady {
 			s.Ready++
@@ -252,7 +282,9 @@ func (p *upstreamPool) status(now time.Time) admin.Pool {
 		s.Workers = append(s.Workers, admin.Worker{
 			Name: u.ref.String(), State: u.state.String(), Started: u.since, Uptime: now.Sub(u.since).Seconds(),
 			Network: "tcp", Address: u.address.String(), Reason: u.reason, Status: u.url,
+			InFlight: u.traffic.inFlight, Requests: u.traffic.completed, Errors: u.traffic.errors,
 		})
+		s.Held += u.traffic.inFlight
 	}
 	s.Min, s.Max = s.WantCount, s.WantCount
 	if p.want == PoolRunning && s.Ready == 0 {

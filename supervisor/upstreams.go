@@ -47,6 +47,9 @@ type upstreamPool struct {
 	hosts    []*upstreamHost
 	members  []*upstream // also those that leave
 	waiters  []*upstreamWaiter
+	waiting  int           // requests that wait for a slot, as fronts last said
+	oldest   time.Duration // how long the oldest of them had waited
+	totals   totals
 	lastErr  string
 	removed  bool // it is forgotten once it has no member
 	replaced bool // by workers; guarded by Pools.mu, too
@@ -343,7 +346,11 @@ func (p *upstreamPool) next() (at time.Time) {
 
 // onLoad takes what fronts say of the pool's traffic.
 func (p *upstreamPool) onLoad(l *PoolLoad) {
+	p.waiting, p.oldest = l.Waiting, l.Oldest
+	p.totals.Add(l.Counts)
 	for _, at := range l.Workers {
+		p.totals.completed += at.Completed
+		p.totals.errors += at.Errors
 		if u := p.member(at.N); u != nil {
 			u.traffic.inFlight = at.InFlight
 			u.traffic.completed += at.Completed

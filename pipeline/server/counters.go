@@ -1,6 +1,8 @@
 package server
 
 import (
+	"sync/atomic"
+
 	"weir/pipeline"
 )
 
@@ -44,6 +46,20 @@ func CounterNames() []string {
 		names = append(names, "reason_"+pipeline.Reason(r).String())
 	}
 	return names
+}
+
+// Counters are the sums over all loops, in the order of CounterNames. Loops that have ended are not
+// counted. Any goroutine but a loop's.
+func (srv *Server) Counters() []uint64 {
+	sums := make([]uint64, CounterCount)
+	for _, ls := range srv.loops {
+		ls.onLoop(func() {
+			for i := range sums {
+				sums[i] += atomic.LoadUint64(&ls.row[i]) // the watchdog writes one of them
+			}
+		})
+	}
+	return sums
 }
 
 func (ls *loopServer) count(c Counter, n uint64) { ls.row[c] += n }

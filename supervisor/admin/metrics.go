@@ -14,11 +14,14 @@ import (
 // there are.
 func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
 	st := s.inst.Status(r.Context())
-	s.write(w, http.StatusOK, "text/plain; version=0.0.4; charset=utf-8", appendMetrics(nil, &st))
+	s.write(w, http.StatusOK, MetricsType, AppendMetrics(nil, &st))
 }
 
-// appendMetrics is all of an instance's metrics.
-func appendMetrics(dst []byte, s *Status) []byte {
+// MetricsType is the media type of AppendMetrics.
+const MetricsType = "text/plain; version=0.0.4; charset=utf-8"
+
+// AppendMetrics appends all of an instance's metrics, in the text format of Prometheus.
+func AppendMetrics(dst []byte, s *Status) []byte {
 	x := &exposition{dst}
 	x.family("weir_info", gauge, "Always 1; the version is a label.")
 	x.sample("weir_info", 1, "version", s.Version)

@@ -26,7 +26,7 @@ func TestMetrics(t *testing.T) {
 			},
 		}},
 	}
-	text := string(appendMetrics(nil, &s))
+	text := string(AppendMetrics(nil, &s))
 	for _, want := range []string{
 		`weir_info{version="1.0\"\\\n"} 1`,
 		`weir_start_time_seconds 1.5`,

@@ -18,7 +18,7 @@ func (p *Pool) forFront() Pool {
 	out.Command, out.Program, out.Dir, out.Env = nil, "", "", Env{}
 	out.Hang.Hook, out.RapidFail.Hook = nil, nil
 	out.Recycle, out.Warmup, out.After = Recycle{}, nil, nil
-	out.User, out.Umask, out.Nice, out.CPUs, out.NoNewPrivs = "", 0, 0, "", false
+	out.User, out.Umask, out.Nice, out.CPUs, out.NoNewPrivs = "", 0, 0, "", ""
 	out.Rlimits, out.Cgroup, out.CPULimit, out.Output = Rlimits{}, Cgroup{}, CPULimit{}, Output{}
 	return out
 }

@@ -34,6 +34,8 @@ func text(k *Key, v reflect.Value) string {
 	switch x := v.Interface().(type) {
 	case bool:
 		return switchText(k, x)
+	case Switch:
+		return switchText(k, !x.IsOff())
 	case fmt.Stringer:
 		return x.String()
 	}
