@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -313,8 +314,9 @@ func (in *instance) replaced(pool string, n int, gone map[int]bool) map[int]bool
 	s := in.until(fmt.Sprintf("pool %s without %v", pool, gone), func(s *admin.Status) bool {
 		now := pids(s, pool)
 		maps.DeleteFunc(now, func(pid int, _ bool) bool { return gone[pid] })
-		p := poolOf(s, pool)
-		return len(now) == n && p != nil && len(p.Workers) == n
+		return len(now) == n && slices.ContainsFunc(s.Pools, func(p admin.Pool) bool {
+			return p.Name == pool && len(p.Workers) == n
+		})
 	})
 	return pids(s, pool)
 }

@@ -56,9 +56,10 @@ func CompleteRoute(p *Pool, a App) (App, error) {
 	own.Pool = p.Name
 	if len(r.errs) == 0 {
 		r.resolveApp(siteKey(DefaultName), own)
-		if p.Dispatch == DispatchHandoff {
-			r.checkHandoff(poolKey(p.Name), p)
+		if len(p.Upstreams) > 0 {
+			r.origins[poolKey(p.Name)+".upstreams"] = r.src
 		}
+		r.checkModes(poolKey(p.Name), p)
 	}
 	return *own, r.relative(key)
 }
