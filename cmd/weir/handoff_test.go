@@ -24,7 +24,7 @@ sites:
   s:
     bindings: ["127.0.0.1:0"]
     apps: {/: {respond: {status: 200, body: front}}, /go: {handler: demo-worker, pool: demo}}
-pools: {demo: {dispatch: handoff, workers: 2, hang: {after: off}}}
+pools: {demo: {dispatch: handoff, workers: 2}}
 `
 
 // visitor is a client that keeps its one connection.

@@ -16,6 +16,7 @@ func (r *resolver) checkPool(p *Pool) {
 	if len(p.Upstreams) == 0 {
 		r.checkWorkers(key, p)
 	}
+	r.checkModes(key, p)
 	if p.Concurrency < r.c.Fronts {
 		r.problem(key+".concurrency", fmt.Sprintf("%d slots cannot be divided among %d fronts",
 			p.Concurrency, r.c.Fronts), "at least as many as fronts", "")
@@ -50,14 +51,14 @@ func (r *resolver) checkWorkers(key string, p *Pool) {
 
 // checkDispatch gives frames to a pool without command, unless its workers must answer plain GETs.
 func (r *resolver) checkDispatch(key string, p *Pool) {
-	asked := p.Ready.Probe.Kind == KindHTTP || len(p.Warmup) > 0
+	asked := p.Ready.Probe.Kind == KindHTTP
 	given := r.origins[key+".dispatch"].Kind != FromDefault
 	switch {
-	case !given && len(p.Command) == 0 && !asked:
+	case !given && len(p.Command) == 0 && !asked && len(p.Warmup) == 0:
 		p.Dispatch = DispatchMux
 	case p.Dispatch != DispatchHTTP && asked:
 		r.problem(key+".dispatch", "workers of "+string(p.Dispatch)+
-			" do not answer the GETs of ready.probe and warmup", string(DispatchHTTP), "")
+			" do not answer the GETs of ready.probe", string(DispatchHTTP), "")
 	case p.Dispatch == DispatchHandoff:
 		r.checkHandoff(key, p)
 	}
@@ -81,17 +82,6 @@ func (r *resolver) checkHandoff(key string, p *Pool) {
 		r.problem(key+".balance", "sticky sets a cookie in answers, which handoff does not see",
 			string(BalanceLeastInFlight.Rule), "")
 	}
-	if a := p.Limit.Adaptive; a == AdaptiveShadow || a == AdaptiveOn {
-		r.problem(key+".limit.adaptive", "measures answers, which handoff does not see", "off", "")
-	}
-	r.unseen(key + ".timeouts")
-	if p.Buffer == BufferRequest {
-		r.problem(key+".buffer", "has no effect: workers of handoff read bodies themselves", "off", "")
-	}
-	if p.Sendfile.Root != "" {
-		r.problem(key+".sendfile", "has no effect: workers of handoff answer clients themselves",
-			"no sendfile", "")
-	}
 	for _, s := range r.c.Sites {
 		for i := range s.Apps {
 			a := &s.Apps[i]
@@ -99,10 +89,6 @@ func (r *resolver) checkHandoff(key string, p *Pool) {
 				continue
 			}
 			at := appKey(s.Name, a.Prefix)
-			r.unseen(at + ".timeouts")
-			if a.Buffer == BufferRequest && r.origins[at+".buffer"].Kind > FromInherited {
-				r.problem(at+".buffer", "has no effect: workers of handoff read bodies themselves", "off", "")
-			}
 			if len(s.Middleware) > 0 {
 				r.problem(at+".pool", fmt.Sprintf("the middleware of site %s would not see what workers of "+
 					"pool %s answer by handoff", s.Name, p.Name), "a site without middleware, or "+
@@ -111,16 +97,6 @@ func (r *resolver) checkHandoff(key string, p *Pool) {
 			if a.Limits.Head.IsOff() || a.Limits.Head.Bytes() > handoffHeadMax {
 				r.problem(at+".limits.head", "is too large to be handed off", "at most 64KiB", "")
 			}
-		}
-	}
-}
-
-// unseen refuses clocks of answers, which workers of handoff give clients themselves.
-func (r *resolver) unseen(timeouts string) {
-	for _, clock := range []string{".first_byte", ".idle", ".total", ".tunnel"} {
-		if r.origins[timeouts+clock].Kind > FromInherited {
-			r.problem(timeouts+clock, "has no effect: workers of handoff answer clients themselves",
-				"no "+clock[1:], "")
 		}
 	}
 }

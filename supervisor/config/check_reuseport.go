@@ -1,17 +1,6 @@
 package config
 
-import (
-	"fmt"
-	"slices"
-	"strings"
-)
-
-// ofFronts are the keys of a pool that say what a front does with requests before a worker has
-// them. Where workers accept for themselves there is nobody to do it.
-var ofFronts = []string{
-	"socket", "concurrency", "balance", "retry", "circuit", "queue", "limit", "timeouts", "slow_start",
-	"warmup", "idle", "scale", "hang.after", "buffer", "sendfile", "upstreams",
-}
+import "fmt"
 
 // checkReuseport holds a pool whose workers accept for themselves to what can be done so: all of
 // one site at one TCP address, by a handler of this program.
@@ -26,17 +15,8 @@ func (r *resolver) checkReuseport(key string, p *Pool) {
 	}
 }
 
-// checkUnfronted refuses what only a front could do.
+// checkUnfronted refuses values that only a front could give an effect; see also keyModes.
 func (r *resolver) checkUnfronted(key string, p *Pool) {
-	for at, o := range r.origins {
-		name, ok := strings.CutPrefix(at, key+".")
-		if ok && o.Kind > FromInherited && slices.ContainsFunc(ofFronts, func(k string) bool {
-			return name == k || strings.HasPrefix(name, k+".") || strings.HasPrefix(name, k+"[")
-		}) && row("pools.*."+name) != nil {
-			r.problem(at, "has no effect: with dispatch: reuseport no front is before the workers",
-				"dispatch: http or mux", "")
-		}
-	}
 	const unseen = "no front sees the requests of a pool with dispatch: reuseport"
 	if p.Start == StartOnDemand {
 		r.problem(key+".start", "on-demand: "+unseen, "always or manual", "")
@@ -77,21 +57,9 @@ func (r *resolver) siteOf(p *Pool) (site *Site) {
 					p.Name, s.Name), whole, "")
 			}
 			site = s
-			r.checkOwnedApp(at, a)
 		}
 	}
 	return site
-}
-
-// checkOwnedApp refuses an app's own settings of what only a front could do.
-func (r *resolver) checkOwnedApp(at string, a *App) {
-	for _, k := range []string{"priority", "timeouts.connect", "timeouts.first_byte", "timeouts.idle",
-		"timeouts.total"} {
-		if r.origins[at+"."+k].Kind > FromInherited {
-			r.problem(at+"."+k, "has no effect: with dispatch: reuseport no front is before the workers",
-				"dispatch: http or mux", "")
-		}
-	}
 }
 
 // checkOwned gives the address of s to p, if nobody else has it.

@@ -110,22 +110,29 @@ func TestFileErrors(t *testing.T) {
 		{"a dispatch that there is not", pool("dispatch: fcgi"),
 			`pools.p.dispatch: "fcgi" is not known, expected one of http, mux, handoff, reuseport`},
 		{"HTTP probe of messages", pool("dispatch: handoff\n    ready: {probe: {http: /}}"),
-			"pools.p.dispatch: workers of handoff do not answer the GETs of ready.probe and warmup"},
+			"pools.p.dispatch: workers of handoff do not answer the GETs of ready.probe"},
 		{"inherited socket for messages", pool("dispatch: handoff\n    socket: inherit"),
 			"conf/weir.yaml:5:13: pools.p.socket: workers of handoff bind their socket, expected path"},
 		{"sticky without answers", pool("dispatch: handoff\n    balance: sticky"),
 			"pools.p.balance: sticky sets a cookie in answers, which handoff does not see"},
 		{"latency without answers", pool("dispatch: handoff\n    limit: {adaptive: on}"),
-			"pools.p.limit.adaptive: measures answers, which handoff does not see"},
+			"pools.p.limit.adaptive: has no effect: workers of handoff answer clients themselves, expected " +
+				"dispatch: http or mux"},
+		{"hang rule without requests", pool("dispatch: handoff\n    hang: {after: 5s, action: orphan}"),
+			"conf/weir.yaml:5:19: pools.p.hang.after: has no effect: workers of handoff answer clients " +
+				"themselves, expected dispatch: http or mux"},
+		{"retry of requests unseen", pool("dispatch: handoff\n    retry: {max: 1}"),
+			"conf/weir.yaml:5:18: pools.p.retry.max: has no effect: workers of handoff answer clients " +
+				"themselves, expected dispatch: http or mux"},
 		{"middleware without answers", "pools: {p: {command: [python3], dispatch: handoff}}\n" +
 			"sites: {s: {bindings: ['127.0.0.1:80'], middleware: [request-id], apps: {/: {pool: p}}}}",
 			"the middleware of site s would not see what workers of pool p answer by handoff"},
 		{"clock without answers", pool("dispatch: handoff\n    timeouts: {first_byte: 5s}"),
 			"pools.p.timeouts.first_byte: has no effect: workers of handoff answer clients themselves"},
 		{"bodies that others read", pool("dispatch: handoff\n    buffer: request"),
-			"pools.p.buffer: has no effect: workers of handoff read bodies themselves, expected off"},
+			"pools.p.buffer: has no effect: workers of handoff answer clients themselves"},
 		{"files that others send", pool("dispatch: handoff\n    sendfile: {root: /}"),
-			"pools.p.sendfile: has no effect: workers of handoff answer clients themselves"},
+			"pools.p.sendfile.root: has no effect: workers of handoff answer clients themselves"},
 		{"clock of an app without answers", "pools: {p: {command: [python3], dispatch: handoff}}\n" +
 			"sites: {s: {bindings: ['127.0.0.1:80'], apps: {/: {pool: p, timeouts: {total: 5s}}}}}",
 			"timeouts.total: has no effect: workers of handoff answer clients themselves"},
@@ -164,10 +171,10 @@ func TestFileErrors(t *testing.T) {
 		{"warm-up without path", pool("warmup: [{host: x}]"),
 			"pools.p.warmup[0]: has no path that begins with /, expected a list such as"},
 		{"HTTP probe of frames", pool("dispatch: mux\n    ready: {probe: {http: /}}"),
-			"conf/weir.yaml:4:15: pools.p.dispatch: workers of mux do not answer the GETs of ready.probe " +
-				"and warmup, expected http"},
+			"conf/weir.yaml:4:15: pools.p.dispatch: workers of mux do not answer the GETs of ready.probe, " +
+				"expected http"},
 		{"warm-up of frames", pool("dispatch: mux\n    warmup: [/]"),
-			"pools.p.dispatch: workers of mux do not answer the GETs"},
+			"pools.p.warmup: has no effect: workers of mux are not asked by GETs, expected dispatch: http"},
 		{"warm-up of a word", pool("warmup: [health]"),
 			`pools.p.warmup[0]: "health" does not begin with /`},
 		{"ping path", pool("ping: {http: healthz}"),

@@ -16,8 +16,9 @@ type Explained struct {
 	Value    string `json:"value"` // as a file would say it
 	Default  string `json:"default"`
 	Origin   string `json:"origin"`
-	Expected string `json:"expected"` // accepted words, or unit
-	Reload   string `json:"reload"`   // cost of a change: live, workers, restart
+	Expected string `json:"expected"`       // accepted words, or unit
+	With     string `json:"with,omitempty"` // the pools that it is for; "" = all, or all with workers
+	Reload   string `json:"reload"`         // cost of a change: live, workers, restart
 	Doc      string `json:"doc"`
 }
 
@@ -35,7 +36,7 @@ func Explain(l *Loaded, key string) ([]Explained, error) {
 			k := row(p.pattern)
 			out = append(out, Explained{
 				Key: p.key, Value: text(k, v), Default: k.Default, Origin: l.origins[p.key].String(),
-				Expected: k.Expected(), Reload: k.Reload.String(), Doc: k.Doc,
+				Expected: k.Expected(), With: with(p.pattern), Reload: k.Reload.String(), Doc: k.Doc,
 			})
 		}
 	})
@@ -54,6 +55,9 @@ func (e Explained) Text() string {
 		fmt.Fprintf(&b, "  default: %s\n", e.Default)
 	}
 	fmt.Fprintf(&b, "  takes:   %s\n", e.Expected)
+	if e.With != "" {
+		fmt.Fprintf(&b, "  with:    %s\n", e.With)
+	}
 	switch e.Reload {
 	case Workers.String():
 		b.WriteString("  reload:  replaces the pool's workers\n")

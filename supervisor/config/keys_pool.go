@@ -34,7 +34,7 @@ var poolKeys = []Key{
 			"mux: many requests in one write, for programs of package worker; a pool without command " +
 			"has it unless told otherwise, or its workers are asked by GETs (ready.probe, warmup). " +
 			"handoff: the client's connection itself goes to a program of package worker, or one that " +
-			"speaks protocol/handoff; timeouts, hang, retry and the access log end with that. " +
+			"speaks protocol/handoff; the front does not see what it is answered. " +
 			"reuseport: each worker accepts from a TCP socket of its own and no front is in between, " +
 			"so there is no queue; for a pool without command that is all of one site.",
 	},

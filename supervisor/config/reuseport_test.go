@@ -14,7 +14,7 @@ const wholeApp = "/: {handler: demo, pool: p}"
 func TestReuseportErrors(t *testing.T) {
 	m := newMachine(t)
 	const unfronted = "has no effect: with dispatch: reuseport no front is before the workers, " +
-		"expected dispatch: http or mux"
+		"expected dispatch: http"
 	for _, tt := range []struct{ desc, yaml, want string }{
 		{"foreign command", owned("':8080'", "/: {pool: p}", "command: [python3]", ""),
 			"conf/weir.yaml:6:17: pools.p.dispatch: reuseport: python3 cannot take a site over, " +

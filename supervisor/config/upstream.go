@@ -156,42 +156,9 @@ func isHostName(s string) bool {
 	return strings.Trim(s[strings.LastIndexByte(s, '.')+1:], "0123456789") != "" // else a bad address
 }
 
-// forUpstreams are the keys that a pool of upstreams may have.
-var forUpstreams = []string{
-	"upstreams", "resolve", "proxy_protocol", "check", "concurrency", "balance", "retry", "circuit",
-	"queue", "limit", "slow_start", "timeouts", "sendfile", "buffer", "stop_timeout",
-}
-
-// onlyUpstreams are those that no other pool may have.
-var onlyUpstreams = []string{"resolve", "proxy_protocol", "check"}
-
-// suits says whether a key of a pool, without the pool's own, has a meaning in one with upstreams, or in
-// one without.
-func suits(key string, far bool) bool {
-	name, _, _ := strings.Cut(key, ".")
-	if far {
-		return slices.Contains(forUpstreams, name)
-	}
-	return !slices.Contains(onlyUpstreams, name)
-}
-
-// checkUpstreams holds a pool of upstreams to what it can have, and others to what they can.
+// checkUpstreams looks at the servers of a pool that has upstreams.
 func (r *resolver) checkUpstreams(key string, p *Pool) {
-	_, has := r.origins[key+".upstreams"]
-	for _, k := range r.givenTo(key) {
-		at := key + "." + k
-		switch {
-		case suits(k, has):
-		case !has:
-			r.problem(at, "has no effect without upstreams", "upstreams beside it", "")
-		case k == "command":
-			r.problem(at, "is given together with upstreams", "one of them", "")
-		default:
-			r.problem(at, "concerns workers, and the servers of this pool are not ours",
-				"it in a pool with command", "")
-		}
-	}
-	if !has {
+	if _, has := r.origins[key+".upstreams"]; !has {
 		return
 	}
 	if _, failed := r.failedBelow(key + ".upstreams"); len(p.Upstreams) == 0 && !failed {
@@ -229,20 +196,4 @@ func (r *resolver) checkNotHosted(p *Pool) {
 			}
 		}
 	}
-}
-
-// givenTo lists the keys of a pool that somebody has given, without the pool's own key, in the order of
-// the schema.
-func (r *resolver) givenTo(key string) (out []string) {
-	for _, k := range table().rows {
-		rest, of := strings.CutPrefix(k.Path, "pools.*.")
-		if !of || strings.HasSuffix(rest, "]") || strings.Contains(rest, "[].") {
-			continue
-		}
-		o, set := r.origins[key+"."+rest]
-		if set && o.Kind != FromDefault && o.Kind != FromInherited {
-			out = append(out, rest)
-		}
-	}
-	return out
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"strings"
 )
 
 // walk calls f for every value of c that a key stands for, in the order of the schema.
@@ -69,9 +68,8 @@ func switchText(k *Key, on bool) string {
 // applies reports whether a value has a meaning where it stands: a TCP listener has no mode, an app
 // without a fixed response no status.
 func (l *Loaded) applies(p path, v reflect.Value) bool {
-	if rest, of := strings.CutPrefix(p.pattern, "pools.*."); of {
-		_, far := l.origins[strings.TrimSuffix(p.key, rest)+"upstreams"]
-		return suits(rest, far)
+	if !l.inMode(p) {
+		return false
 	}
 	switch p.pattern {
 	case "sites.*.apps.*.timeouts.connect", "sites.*.apps.*.timeouts.first_byte",
