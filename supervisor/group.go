@@ -64,8 +64,9 @@ type member struct {
 	ref      WorkerRef
 	queue    *controlQueue
 	counters *Counters
-	live     bool // in rotation
-	rests    bool // not in rotation, and to come back
+	belief   belief // of what they say
+	live     bool   // in rotation
+	rests    bool   // not in rotation, and to come back
 	rest     uint64
 	answered uint64
 	refused  string // what it said to the last configuration

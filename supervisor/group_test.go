@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -30,6 +31,7 @@ type gathering struct {
 	programs [][]int // attached, in order
 	refuse   error   // of attach
 	peers    map[uint64]*ControlConn
+	now      time.Time
 }
 
 func gather(t *testing.T, shared bool) *gathering {
@@ -39,6 +41,8 @@ func gather(t *testing.T, shared bool) *gathering {
 	x.gs = newGroups(nil, []string{counterRequests, counterCompleted, counterErrors}, nil, log)
 	x.gs.Link, x.gs.front, x.gs.shared = x.env, fakeFrontAcceptor{}, &shared
 	x.gs.events = newPools(PoolsOptions{Link: x.env}) // an inbox
+	x.now = time.Unix(1e9, 0)
+	x.gs.now = func() time.Time { return x.now }
 	x.gs.attach = func(_ int, owned []int) error {
 		x.programs = append(x.programs, slices.Clone(owned))
 		return x.refuse
@@ -82,7 +86,7 @@ func (x *gathering) joins(n uint64) {
 	if err != nil {
 		x.Fatal(err)
 	}
-	x.g.members[n] = &member{ref: x.ref(n), queue: q, counters: c}
+	x.g.members[n] = &member{ref: x.ref(n), queue: q, counters: c, belief: newBelief(c, x.now)}
 }
 
 // said wants worker n to have been told these.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -26,6 +27,7 @@ type groups struct {
 	events   LinkEvents // set before the first hello
 	log      *slog.Logger
 	attach   func(fd int, owned []int) error
+	now      func() time.Time
 	start    sync.Once // of watch
 	stop     chan struct{}
 	watching sync.WaitGroup
@@ -45,7 +47,7 @@ var _ Link = (*groups)(nil)
 func newGroups(fronts *frontSet, counters []string, stdout *os.File, log *slog.Logger) *groups {
 	return &groups{
 		Link: fronts, front: lentTo{fronts}, counters: counters, stdout: stdout, log: log,
-		attach: attachBalance, stop: make(chan struct{}), by: map[string]*group{},
+		attach: attachBalance, now: time.Now, stop: make(chan struct{}), by: map[string]*group{},
 		past: map[string]uint64{}, changed: make(chan struct{}),
 	}
 }
@@ -258,7 +260,7 @@ func (gs *groups) greeted(w WorkerRef, q *controlQueue) {
 			_ = c.Close() // memory of our own
 			return
 		}
-		m := &member{ref: w, queue: q, counters: c}
+		m := &member{ref: w, queue: q, counters: c, belief: newBelief(c, gs.now())}
 		g.members[w.N] = m
 		g.configure(m, fds...)
 	})
@@ -354,11 +356,11 @@ func (gs *groups) ended(w WorkerRef) bool {
 // bury keeps what m has counted, and forgets the rest. The caller holds mu.
 func (gs *groups) bury(g *group, m *member) {
 	gs.report(g, m)
-	m.counters.Each(func(name string, sum uint64) {
+	for i, name := range m.counters.names {
 		if name != counterOpen {
-			gs.past[name] += sum
+			gs.past[name] += m.belief.sum[i]
 		}
-	})
+	}
 	_ = m.counters.Close() // memory of our own
 	g.forget(m)
 }

@@ -35,6 +35,7 @@ func (s *Supervisor) Status(ctx context.Context) admin.Status {
 			Restarts: f.restarts, LastExit: f.lastExit, Report: f.own, Loops: f.loops,
 		})
 	}
+	s.groups.look()
 	for _, name := range s.opts.Counters {
 		if ofOneLoop(name) {
 			continue
