@@ -20,7 +20,10 @@ func (s *Supervisor) Act(ctx context.Context, a admin.Action) error {
 		return err
 	}
 	s.log.Info("asked for", "verb", string(a.Verb), "of", a.String()[len(a.Verb)+1:])
-	return s.pools.Act(ctx, a)
+	if err := s.pools.Act(ctx, a); err != nil {
+		return err
+	}
+	return s.fronts.sync(ctx) // who acts next finds it so
 }
 
 // knows reports a pool that is not there.
