@@ -13,15 +13,15 @@ import (
 // Hot path: once per exchange. No allocation: TestPlaintextAllocs.
 func (s *session) arm() {
 	now := s.ls.loop.Now()
-	at := now + int64(s.ls.opt.RateGrace)
+	at := now + int64(s.opt().RateGrace)
 	switch s.state {
 	case stateHead:
-		at = min(at, later(s.since, s.ls.opt.Timeouts.Header))
+		at = min(at, later(s.since, s.opt().Timeouts.Header))
 	case stateIdle:
 		if s.ls.draining {
 			at = min(at, s.ls.drainIdleAt)
 		} else {
-			at = min(at, later(s.since, s.ls.opt.Timeouts.KeepAlive))
+			at = min(at, later(s.since, s.opt().Timeouts.KeepAlive))
 		}
 		if s.ln.guest != nil {
 			at = min(at, s.since+int64(guestIdle))
@@ -66,7 +66,7 @@ func (s *session) OnTimer(_ *netpoll.Conn, now int64) {
 		return
 	}
 	if s.state == stateIdle && !s.conn.Pending() { // nothing but the keep-alive clock is left
-		at := later(s.since, s.ls.opt.Timeouts.KeepAlive)
+		at := later(s.since, s.opt().Timeouts.KeepAlive)
 		if s.ls.draining {
 			at = min(at, s.ls.drainIdleAt)
 		}
@@ -81,7 +81,7 @@ func (s *session) OnTimer(_ *netpoll.Conn, now int64) {
 
 // tick looks at the clock of the present state; false when it ended the session.
 func (s *session) tick(now int64) bool {
-	t := &s.ls.opt.Timeouts
+	t := &s.opt().Timeouts
 	switch s.state {
 	case stateProxy:
 		if now >= s.since+int64(proxyHeaderTimeout) {
@@ -147,7 +147,7 @@ type rateWindow struct {
 //
 // systems.md rows K9, K10, H25.
 func (s *session) judge(w *rateWindow, now int64, moved uint64) bool {
-	rate := s.ls.opt.MinRate
+	rate := s.opt().MinRate
 	if rate < 0 {
 		return true
 	}
@@ -156,7 +156,7 @@ func (s *session) judge(w *rateWindow, now int64, moved uint64) bool {
 		return true
 	}
 	span := now - w.at
-	if span < int64(s.ls.opt.RateGrace) {
+	if span < int64(s.opt().RateGrace) {
 		return true
 	}
 	if moved-w.mark >= uint64(rate)*uint64(span)/uint64(time.Second) {
@@ -212,7 +212,7 @@ func (s *session) halfOver(now int64) (ended bool) {
 	}
 	if taken != s.halfMark {
 		s.halfMark = taken
-		s.halfAt = now + int64(s.ls.opt.Timeouts.HalfClose)
+		s.halfAt = now + int64(s.opt().Timeouts.HalfClose)
 		return false
 	}
 	s.drop()
