@@ -54,6 +54,17 @@ func (c *Cap) release() {
 	}
 }
 
+// Hold counts connections that others hold for the holder of a cap: so many places are taken, beyond the
+// bound if need be, or with a negative number given back.
+func (c *Cap) Hold(places int) {
+	for range places {
+		c.force()
+	}
+	for range -places {
+		c.release()
+	}
+}
+
 // await queues ln to be told by slotFree. A place that came free just before is seen, too.
 func (c *Cap) await(ln *Listener) {
 	c.mu.Lock()

@@ -5,10 +5,12 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -72,6 +74,41 @@ func (v *visitor) answer(path string) (server, body string) {
 		v.t.Fatalf("%s: %v", path, err)
 	}
 	return resp.Header.Get("Server"), string(b)
+}
+
+// A worker that has a connection keeps the clocks of its client, and it counts as one of the front's.
+func TestHandoffBounds(t *testing.T) {
+	t.Parallel()
+	in := start(t, "--config", fileOf(t, shortDir(t), handoffFile+
+		"timeouts: {header: 200ms}\nlimits: {connections: 1}\n"))
+	a := visit(t, in)
+	if server, _ := a.get("/go/hello"); server != "Weir-Worker" {
+		t.Fatalf("answered by %q; want a worker", server)
+	}
+	b := visit(t, in)
+	b.ask("/")
+	_ = b.c.SetReadDeadline(time.Now().Add(100 * time.Millisecond)) // a TCP socket takes one
+	if _, err := b.r.ReadByte(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a second client: %v; want it to wait for the first", err)
+	}
+	if _, err := io.WriteString(a.c, "GET /go/hello HTTP/1.1\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if server, body := a.answer("half a head"); server != "Weir-Worker" || !strings.Contains(body, "408") {
+		t.Errorf("half a head: %q of %q; want 408 of the worker", body, server)
+	}
+	_ = b.c.SetReadDeadline(time.Now().Add(patience)) // a TCP socket takes one
+	if _, body := b.answer("/"); body != "front" {
+		t.Errorf("when the first has gone: %q; want the front", body)
+	}
+	if _, err := a.r.ReadByte(); err != io.EOF {
+		t.Errorf("behind 408: %v; want the end", err)
+	}
+	c := visit(t, in) // b is kept
+	_ = b.c.Close()   // it has its answer
+	if _, body := c.get("/"); body != "front" {
+		t.Errorf("the next one: %q; want the front", body)
+	}
 }
 
 // One connection is answered by whom each request belongs to; it outlives its workers, unless one dies

@@ -13,7 +13,7 @@ import (
 // giver is an exchange whose connection can be given away: that of pipeline/server.
 type giver interface {
 	// HandOff gives the client's connection away, as connection id, and ends the exchange; back takes
-	// the connection when it returns.
+	// the connection when it returns, or is told by a negative fd that it does not.
 	HandOff(k *netpoll.Link, id uint64) (back func(fd int, b []byte) error, err error)
 }
 
@@ -165,9 +165,11 @@ func (k *link) message(m *handoff.Message, fd int) error {
 	case handoff.Connection:
 		return k.returned(m, fd)
 	case handoff.Closed:
-		if k.given[m.ID] == nil {
+		back := k.given[m.ID]
+		if back == nil {
 			return handoff.ErrID
 		}
+		_ = back(-1, nil) // says so
 		k.over(m)
 	case handoff.Drain:
 		if m.Flags != 0 {
@@ -266,7 +268,8 @@ func (k *link) ends(err error) {
 		l.link = nil
 	}
 	stopped := errors.Is(err, netpoll.ErrStopped)
-	for id := range k.given {
+	for id, back := range k.given {
+		_ = back(-1, nil) // says so
 		delete(k.given, id)
 		l.held.Add(-1)
 		if !stopped {

@@ -13,10 +13,10 @@ import (
 // Hot path: once per exchange. No allocation: TestPlaintextAllocs.
 func (s *session) arm() {
 	now := s.ls.loop.Now()
-	at := now + int64(s.ls.opt.RateGrace)
+	at := now + int64(s.opt().RateGrace)
 	switch s.state {
 	case stateHead:
-		at = min(at, later(s.since, s.ls.opt.Timeouts.Header))
+		at = min(at, later(s.since, s.opt().Timeouts.Header))
 	case stateIdle:
 		at = min(at, s.idleEnd())
 		if s.ln.guest != nil {
@@ -36,7 +36,7 @@ func (s *session) arm() {
 
 // idleEnd is when the connection leaves if it stays idle.
 func (s *session) idleEnd() int64 {
-	at := later(s.since, s.ls.opt.Timeouts.KeepAlive)
+	at := later(s.since, s.opt().Timeouts.KeepAlive)
 	if s.ls.draining {
 		at = min(at, s.ls.drainIdleAt)
 	}
@@ -86,7 +86,7 @@ func (s *session) OnTimer(_ *netpoll.Conn, now int64) {
 
 // tick looks at the clock of the present state; false when it ended the session.
 func (s *session) tick(now int64) bool {
-	t := &s.ls.opt.Timeouts
+	t := &s.opt().Timeouts
 	switch s.state {
 	case stateProxy:
 		if now >= s.since+int64(proxyHeaderTimeout) {
@@ -152,7 +152,7 @@ type rateWindow struct {
 //
 // systems.md rows K9, K10, H25.
 func (s *session) judge(w *rateWindow, now int64, moved uint64) bool {
-	rate := s.ls.opt.MinRate
+	rate := s.opt().MinRate
 	if rate < 0 {
 		return true
 	}
@@ -161,7 +161,7 @@ func (s *session) judge(w *rateWindow, now int64, moved uint64) bool {
 		return true
 	}
 	span := now - w.at
-	if span < int64(s.ls.opt.RateGrace) {
+	if span < int64(s.opt().RateGrace) {
 		return true
 	}
 	if moved-w.mark >= uint64(rate)*uint64(span)/uint64(time.Second) {
@@ -217,7 +217,7 @@ func (s *session) halfOver(now int64) (ended bool) {
 	}
 	if taken != s.halfMark {
 		s.halfMark = taken
-		s.halfAt = now + int64(s.ls.opt.Timeouts.HalfClose)
+		s.halfAt = now + int64(s.opt().Timeouts.HalfClose)
 		return false
 	}
 	s.drop()

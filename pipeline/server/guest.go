@@ -23,6 +23,7 @@ type Guest struct {
 
 	s    *session
 	ls   *loopServer
+	opt  *Options // its clocks
 	app  app
 	read bool // the first head was parsed
 	home bool // to be given back when nothing is under way
@@ -43,6 +44,7 @@ type Home interface {
 func (srv *Server) Welcome(loop int, fd int, m *handoff.Message, g *Guest) error {
 	ls := srv.loops[loop]
 	g.ls = ls
+	g.opt = ls.guestOptions(&m.Clocks)
 	g.app = app{
 		prefix: g.Scope.Prefix, handler: g.Handler, name: "handoff", body: g.Limits.Body,
 		head: http1.Limits{RequestLineBytes: g.Limits.Line, HeadBytes: g.Limits.Head,

@@ -43,8 +43,8 @@ func (notYet) Temporary() bool { return true }
 const _ = uint(netpoll.PacketMax - handoff.MessageMax)
 
 // HandOff gives x's connection to the process behind k, as connection id, and ends x here: it was
-// answered by nobody yet. back takes the connection when it returns; on the same loop. After an error
-// x is as it was, unless its connection broke, of which x is told as ever.
+// answered by nobody yet. back takes the connection when it returns, or is told by a negative fd that it
+// does not; on the same loop. After an error x is as it was, unless its connection broke, of which x is told as ever.
 //
 // It is called from outside any user code of x, which is held.
 func (x *exchange) HandOff(k *netpoll.Link, id uint64) (back func(fd int, b []byte) error, err error) {
@@ -65,7 +65,9 @@ func (x *exchange) HandOff(k *netpoll.Link, id uint64) (back func(fd int, b []by
 	}
 	a := &absence{ls: ls, ln: s.ln, peer: s.conn, trusted: s.trusted, socket: netpoll.SocketID(s.conn.FD())}
 	a.capped = s.conn.Capped()
+	a.hold(1) // the client is still one of ours
 	if err := s.conn.Give(k, ls.packet); err != nil {
+		a.hold(-1)
 		if s.conn.Closed() {
 			s.gone()
 		}
@@ -89,6 +91,7 @@ func (x *exchange) message(id uint64) *handoff.Message {
 		Bytes: b[len(b)-len(x.rest)-x.req.Size():],
 		Limits: handoff.Limits{Line: s.ln.head.RequestLineBytes, Head: s.ln.head.HeadBytes,
 			Fields: s.ln.head.Fields, Body: x.bodyMax},
+		Clocks: clocksOf(&ls.opt),
 	}
 	if s.trusted {
 		m.Flags |= handoff.FlagTrusted
@@ -151,9 +154,20 @@ type absence struct {
 // errStranger: a worker gave back another socket than it was given.
 var errStranger = errors.New("server: hand-off: not the socket that was given")
 
-// back takes the connection back, with bytes of the next request. fd is still the caller's after an
-// error.
+// hold counts the connection in Config.Conns while the other process has it, or counts it no more.
+func (a *absence) hold(places int) {
+	if conns := a.ls.loop.Config.Conns; a.capped && conns != nil {
+		conns.Hold(places)
+	}
+}
+
+// back takes the connection back, with bytes of the next request; fd is negative when it does not come.
+// fd is still the caller's after an error, and the connection still away.
 func (a *absence) back(fd int, b []byte) error {
+	if fd < 0 {
+		a.hold(-1)
+		return nil
+	}
 	if netpoll.SocketID(fd) != a.socket {
 		return errStranger
 	}
@@ -167,6 +181,7 @@ func (a *absence) back(fd int, b []byte) error {
 		return err
 	}
 	s.conn = c
+	a.hold(-1)
 	ls.open++
 	ls.row[CounterOpen]++
 	s.arm()

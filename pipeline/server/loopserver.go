@@ -25,10 +25,14 @@ type loopServer struct {
 	leaving   []*Guest   // connections to be given back at the end of the turn
 	packet    []byte     // scratch: a connection on its way
 	giving    handoff.Message
-	row       []uint64
-	serving   serving
-	limited   netpoll.Counters // of the loop, as counted last
-	log       *logBatch        // nil when the access log is off
+
+	guestOpt    *Options // opt with guestClocks, those of the last guest; nil before the first
+	guestClocks handoff.Clocks
+
+	row     []uint64
+	serving serving
+	limited netpoll.Counters // of the loop, as counted last
+	log     *logBatch        // nil when the access log is off
 
 	clock      wallClock
 	stamp      logStamp

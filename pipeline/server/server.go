@@ -40,7 +40,7 @@ func New(loops []*netpoll.Loop, o Options) *Server {
 
 // configure takes new options; on the loop, or before it runs.
 func (ls *loopServer) configure(o Options) {
-	ls.opt = o
+	ls.opt, ls.guestOpt = o, nil
 	ls.serverLine = ""
 	if o.ServerHeader != "off" {
 		ls.serverLine = "Server: " + o.ServerHeader + "\r\n"

@@ -120,7 +120,7 @@ func (s *session) OnClose(*netpoll.Conn, error) { s.gone() }
 
 // halfClosed starts the grace of design section 4: answers go out while bytes flow.
 func (s *session) halfClosed() {
-	switch d := s.ls.opt.Timeouts.HalfClose; d {
+	switch d := s.opt().Timeouts.HalfClose; d {
 	case HalfCloseOff:
 	case HalfCloseCancel:
 		s.drop()

@@ -37,6 +37,7 @@
 //	CONNECTION = requests(4) errors(4)
 //	             peer family(1) reserved(1) port(2) address(16)
 //	             line(4) head(4) fields(4) body(8)
+//	             header(4) keepalive(4) half-close(4) grace(4) rate(4)
 //	             local(2) prefix(2) others(2) bytes(4)
 //	             bytes(local) bytes(prefix) bytes(others) bytes(bytes)
 //
@@ -50,7 +51,10 @@
 // of them with a status of 500 or above, or broke. Peer is the client as the front knows it, by a
 // PROXY header perhaps: family 4 (address in the first four bytes), 6, or 0 for a Unix socket. The
 // four limits are those of the route: bytes of a request line and of a head, number of fields, bytes
-// of a body; all ones: no bound. local is the address of the front's listener, as configured. prefix
+// of a body; all ones: no bound. The clocks are the client's, in milliseconds: for a head from its first
+// byte to its last, between requests, for answers to a client that has sent FIN (all ones: FIN changes
+// nothing; 0: it cancels), and the grace after which a body must come, and an answer be taken, at rate
+// bytes per second; all ones: no bound. local is the address of the front's listener, as configured. prefix
 // is the decoded path that the route matched, "" for all. Only id, requests, errors and bytes mean
 // something on the way back.
 //

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 var messages = []Message{
@@ -17,12 +18,14 @@ var messages = []Message{
 		Kind: Connection, Flags: FlagTrusted | FlagKeep, ID: 1 << 40, Requests: 1, Errors: 1,
 		Peer:   netip.MustParseAddrPort("192.0.2.1:443"),
 		Limits: Limits{Line: 8192, Head: 32768, Fields: 100, Body: Unlimited},
+		Clocks: Clocks{Header: 30 * time.Second, Keepalive: None, Grace: time.Millisecond, Rate: 240},
 		Local:  []byte("127.0.0.1:8080"), Prefix: []byte("/go"), Others: []byte("/go/a\x00/go/b\x00"),
 		Bytes: []byte("GET /go HTTP/1.1\r\nHost: x\r\n\r\n"),
 	},
 	{
 		Kind: Connection, ID: 1, Peer: netip.MustParseAddrPort("[2001:db8::1]:1"),
 		Limits: Limits{Unlimited, Unlimited, Unlimited, 30_000_000},
+		Clocks: Clocks{0, time.Hour, None, None, Unlimited},
 		Local:  []byte{}, Prefix: []byte{}, Others: []byte{}, Bytes: []byte{},
 	},
 }
@@ -63,8 +66,8 @@ func TestRefused(t *testing.T) {
 		{"flag 16", change(2, 16), ErrFlags},
 		{"no id", append(append(bytes.Clone(connection[:4]), make([]byte, 8)...), connection[12:]...), ErrID},
 		{"family 5", change(HeaderSize+8, 5), ErrPeer},
-		{"local longer", change(HeaderSize+48, 15), ErrText}, // so others end elsewhere
-		{"bytes longer", change(HeaderSize+54, 255), ErrLength},
+		{"local longer", change(HeaderSize+68, 15), ErrText}, // so others end elsewhere
+		{"bytes longer", change(HeaderSize+74, 255), ErrLength},
 		{"a byte more", append(bytes.Clone(connection), 0), ErrLength},
 		{"too long", make([]byte, MessageMax+1), ErrLength},
 	} {

@@ -23,5 +23,5 @@ const (
 
 	helloSize      = 8
 	closedSize     = 8
-	connectionSize = 8 + 20 + 20 + 10
+	connectionSize = 8 + 20 + 20 + 20 + 10
 )

@@ -3,7 +3,9 @@ package handoff
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 	"net/netip"
+	"time"
 )
 
 // Kind is what a message is.
@@ -53,6 +55,18 @@ type Limits struct {
 	Body               int64
 }
 
+// None is the value of a clock that is off, and of a FIN that changes nothing.
+const None = time.Duration(-1)
+
+// Clocks are those of the client's connection, in whole milliseconds.
+type Clocks struct {
+	Header    time.Duration // None: no bound, as with the others
+	Keepalive time.Duration
+	HalfClose time.Duration // 0: a FIN cancels at once
+	Grace     time.Duration
+	Rate      int // bytes per second; Unlimited: no bound
+}
+
 // Message is one message. What does not belong to its kind is zero. Byte slices of a parsed message
 // alias the packet.
 type Message struct {
@@ -67,6 +81,7 @@ type Message struct {
 
 	Peer   netip.AddrPort // CONNECTION, as the rest; not valid for a Unix socket
 	Limits Limits
+	Clocks Clocks
 	Local  []byte
 	Prefix []byte
 	Others []byte // paths, each ended by a NUL
@@ -121,6 +136,11 @@ func appendConnection(dst []byte, m *Message) []byte {
 	dst = le.AppendUint32(dst, uint32(l.Head))
 	dst = le.AppendUint32(dst, uint32(l.Fields))
 	dst = le.AppendUint64(dst, uint64(l.Body))
+	for _, d := range [...]time.Duration{m.Clocks.Header, m.Clocks.Keepalive, m.Clocks.HalfClose,
+		m.Clocks.Grace} {
+		dst = le.AppendUint32(dst, millisOf(d))
+	}
+	dst = le.AppendUint32(dst, uint32(m.Clocks.Rate))
 	dst = le.AppendUint16(dst, uint16(len(m.Local)))
 	dst = le.AppendUint16(dst, uint16(len(m.Prefix)))
 	dst = le.AppendUint16(dst, uint16(len(m.Others)))
@@ -198,9 +218,15 @@ func (m *Message) connection(b []byte) error {
 		Line: limitOf(le.Uint32(b[28:])), Head: limitOf(le.Uint32(b[32:])),
 		Fields: limitOf(le.Uint32(b[36:])), Body: max(int64(le.Uint64(b[40:])), Unlimited),
 	}
-	local, prefix, others := int(le.Uint16(b[48:])), int(le.Uint16(b[50:])), int(le.Uint16(b[52:]))
-	bytes := le.Uint32(b[54:])
-	b = b[connectionSize:]
+	m.Clocks = Clocks{
+		Header: clockOf(le.Uint32(b[48:])), Keepalive: clockOf(le.Uint32(b[52:])),
+		HalfClose: clockOf(le.Uint32(b[56:])), Grace: clockOf(le.Uint32(b[60:])),
+		Rate: limitOf(le.Uint32(b[64:])),
+	}
+	b = b[48+20:]
+	local, prefix, others := int(le.Uint16(b)), int(le.Uint16(b[2:])), int(le.Uint16(b[4:]))
+	bytes := le.Uint32(b[6:])
+	b = b[10:]
 	switch {
 	case local > LocalMax || prefix > PrefixMax || others > OthersMax || bytes > BytesMax,
 		local+prefix+others+int(bytes) != len(b):
@@ -217,3 +243,18 @@ func (m *Message) connection(b []byte) error {
 
 // limitOf is a limit of four bytes; those that no int32 holds are no bound.
 func limitOf(v uint32) int { return int(max(int32(v), Unlimited)) }
+
+// millisOf is how a clock is sent, rounded up. One that is longer than can be said is off.
+func millisOf(d time.Duration) uint32 {
+	if d < 0 || d >= math.MaxUint32*time.Millisecond {
+		return math.MaxUint32
+	}
+	return uint32((d + time.Millisecond - 1) / time.Millisecond)
+}
+
+func clockOf(ms uint32) time.Duration {
+	if ms == math.MaxUint32 {
+		return None
+	}
+	return time.Duration(ms) * time.Millisecond
+}
