@@ -42,6 +42,7 @@ type Server struct {
 	Listen    []string       // "127.0.0.1:8080", ":8080" or "unix:/path"; port 0 is allowed
 	Listeners []net.Listener // TCP or Unix, in addition; taken over by Start, also those of other holders
 	Handler   pipeline.Handler
+	Connect   bool    // CONNECT goes to Handler, too; else it is answered 405
 	Pools     []*Pool // started by Start, stopped by Shutdown
 
 	Loops          int // 0 = half of GOMAXPROCS, at least 1
@@ -204,7 +205,7 @@ func (s *Server) sites(listeners []server.Listener) []server.Site {
 	if h == nil {
 		h = pipeline.NotFoundHandler
 	}
-	site.Apps = []server.App{{Prefix: "/", Handler: h}}
+	site.Apps = []server.App{{Prefix: "/", Handler: h, Connect: s.Connect}}
 	return []server.Site{site}
 }
 

@@ -84,6 +84,38 @@ func TestServerAddresses(t *testing.T) {
 	}
 }
 
+// CONNECT is for the handler of who asks for it.
+func TestServerConnect(t *testing.T) {
+	for _, connect := range []bool{false, true} {
+		s := started(t, &Server{
+			Listen: []string{"127.0.0.1:0"}, Loops: 1, Connect: connect,
+			Handler: pipeline.FromHTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				c, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer c.Close() //nolint:errcheck // the client's end shows
+				_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\nno "+r.URL.Host)
+			})),
+		})
+		c, err := net.Dial("tcp", s.Addrs()[0].String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(c, "CONNECT a.example:1 HTTP/1.1\r\nHost: a.example:1\r\n\r\n")
+		b, err := io.ReadAll(c)
+		_ = c.Close()
+		status, end := "HTTP/1.1 405 ", "\n"
+		if connect {
+			status, end = "HTTP/1.1 200 OK\r\n", "\r\n\r\nno a.example:1"
+		}
+		if !strings.HasPrefix(string(b), status) || !strings.HasSuffix(string(b), end) || err != nil {
+			t.Errorf("Connect %v: %q, %v", connect, b, err)
+		}
+	}
+}
+
 // After Shutdown nothing listens, files are gone, and Wait returns.
 func TestServerShutdown(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.sock")
