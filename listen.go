@@ -55,7 +55,9 @@ func listen(address string) (net.Listener, error) {
 		ln.(*net.UnixListener).SetUnlinkOnClose(false) // our duplicate lives on
 		return ln, nil
 	}
-	return net.Listen("tcp", address)
+	var plain net.ListenConfig
+	plain.SetMultipathTCP(false) // such a socket costs more, and cannot be plugged
+	return plain.Listen(context.Background(), "tcp", address)
 }
 
 // take duplicates ln's socket for the loops and closes ln. The descriptor is not made blocking, as

@@ -66,6 +66,7 @@ func TestPoolDispatch(t *testing.T) {
 func TestShutdownUnderLoad(t *testing.T) {
 	for _, mode := range []config.Dispatch{config.DispatchHTTP, config.DispatchMux, config.DispatchHandoff} {
 		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
 			s, p := inFront(t, PoolConfig{Dispatch: mode})
 			started(t, s)
 			l := load(s.Addrs()[0], 8)

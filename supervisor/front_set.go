@@ -26,6 +26,7 @@ type frontOptions struct {
 	fronts     int
 	loops      int
 	counters   []string
+	hosts      func(*config.Config) bool // see Options.Hosts
 	log        *slog.Logger
 }
 

@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -298,32 +297,6 @@ func TestGroupRevives(t *testing.T) {
 		if err != nil || on == 0 {
 			t.Errorf("socket %d does not listen: %v", i, err)
 		}
-	}
-}
-
-// What a worker is told is of its own site.
-func TestSiteConfig(t *testing.T) {
-	secret := config.Env{Set: map[string]string{"TOKEN": "t0k3n"}}
-	c := &config.Config{
-		Pools:    []config.Pool{{Name: "shop"}, {Name: "other", Env: secret}},
-		Sidecars: []config.Sidecar{{Name: "car", Env: secret}},
-		Sites: []config.Site{
-			{Name: "s", Apps: []config.App{{Prefix: "/", Pool: "shop"}}},
-			{Name: "o", Apps: []config.App{{Prefix: "/", Pool: "other"}}},
-		},
-		Listeners: []config.Listener{{Address: ":1", Pool: "shop"}, {Address: ":2"}},
-	}
-	b, err := json.Marshal(siteConfig(c, "shop"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := siteConfig(c, "shop")
-	if strings.Contains(string(b), "t0k3n") || len(got.Sites) != 1 || got.Sites[0].Name != "s" ||
-		len(got.Listeners) != 1 || got.Listeners[0].Address != ":1" {
-		t.Errorf("siteConfig = %s; want site s, its address, and nothing of others", b)
-	}
-	if len(c.Pools) != 2 || len(c.Sites) != 2 {
-		t.Error("siteConfig has changed what it was given")
 	}
 }
 

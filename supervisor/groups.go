@@ -65,7 +65,7 @@ func (gs *groups) add(pool string, l *Listener, c *config.Config) {
 	}
 	g := newGroup(gs, pool, l, *gs.shared)
 	gs.lastGen++
-	g.site = SiteConfigure{gs.lastGen, gs.counters, siteConfig(c, pool)}
+	g.site = SiteConfigure{gs.lastGen, gs.counters, c.ForSite(pool)}
 	gs.by[pool] = g
 	g.settle()
 	gs.start.Do(func() { gs.watching.Go(gs.watch) })
@@ -90,7 +90,7 @@ func (gs *groups) update(pool string, l *Listener, c *config.Config) bool {
 	if g == nil {
 		return false
 	}
-	if next := siteConfig(c, pool); !sameJSON(next, g.site.Config) {
+	if next := c.ForSite(pool); !sameJSON(next, g.site.Config) {
 		gs.lastGen++
 		g.site = SiteConfigure{gs.lastGen, gs.counters, next}
 		for _, m := range g.members {

@@ -46,21 +46,3 @@ type SiteSocket struct {
 type SiteRest struct {
 	N uint64 `json:"n"` // of the rest: one that was called off is not answered for a later one
 }
-
-// siteConfig is the part of c that workers of pool are given: nothing of other sites and pools,
-// whose environment is none of their business.
-func siteConfig(c *config.Config, pool string) *config.Config {
-	own := *c
-	own.Pools, own.Sidecars, own.Sites, own.Listeners = nil, nil, nil, nil
-	for _, s := range c.Sites {
-		if len(s.Apps) == 1 && s.Apps[0].Pool == pool {
-			own.Sites = append(own.Sites, s)
-		}
-	}
-	for _, l := range c.Listeners {
-		if l.Pool == pool {
-			own.Listeners = append(own.Listeners, l)
-		}
-	}
-	return &own
-}
