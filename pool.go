@@ -10,6 +10,7 @@ import (
 	"weir/netpoll"
 	"weir/pipeline"
 	"weir/pipeline/dispatch"
+	"weir/pipeline/static"
 	"weir/supervisor"
 )
 
@@ -86,12 +87,39 @@ func (p *Pool) Scale(ctx context.Context, workers int) error {
 func (p *Pool) attach(loops []*netpoll.Loop, ev workerEvents, trusted []netip.Prefix) error {
 	o := dispatch.Options{Name: p.config.Name, TrustedProxies: trusted}
 	healthOptions(&o, p.config.Hang, p.config.RapidFail)
+	if err := p.speak(&o); err != nil {
+		return err
+	}
 	to := dispatch.NewPool(o, loops, ev)
 	if !p.to.CompareAndSwap(nil, to) {
 		return ErrPoolTaken
 	}
 	h := to.Handler()
 	p.route.Store(&h)
+	return nil
+}
+
+// speak sets what concerns the protocol of the workers.
+func (p *Pool) speak(o *dispatch.Options) error {
+	c := &p.config
+	if c.Protocol != "" {
+		o.Protocol = protocols[c.Protocol]
+	}
+	if o.Protocol != dispatch.FastCGI || c.FastCGI.Root == "" {
+		return nil
+	}
+	files, err := static.New(static.Options{Root: c.FastCGI.Root})
+	if err != nil {
+		return fmt.Errorf("weir: pool %s: fastcgi: %w", c.Name, err)
+	}
+	f := c.FastCGI
+	if f.Index == "" {
+		f.Index = "index.php"
+	}
+	if len(f.Extensions) == 0 {
+		f.Extensions = []string{".php"}
+	}
+	o.Scripts = scriptsOf(f, files)
 	return nil
 }
 
@@ -135,6 +163,10 @@ func (e laterEvents) WorkerRefused(w supervisor.WorkerRef, err string) {
 
 func (e laterEvents) WorkerCircuit(w supervisor.WorkerRef, why string) {
 	(*e.to).WorkerCircuit(w, why)
+}
+
+func (e laterEvents) WorkerReported(w supervisor.WorkerRef, text string) {
+	(*e.to).WorkerReported(w, text)
 }
 
 func (e laterEvents) WorkerServed(w supervisor.WorkerRef) { (*e.to).WorkerServed(w) }

@@ -3,7 +3,6 @@ package weir
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"sync"
 
 	"weir/netpoll"
@@ -65,6 +64,9 @@ func (r *routeSet) next(c *config.Config, fronts int) (*routing, error) {
 		var err error
 		if o.Files, err = r.sendfile(p.Sendfile); err != nil {
 			return nil, fmt.Errorf("weir: pool %s: sendfile: %w", p.Name, err)
+		}
+		if o.Scripts, err = r.scripts(p); err != nil {
+			return nil, fmt.Errorf("weir: pool %s: fastcgi: %w", p.Name, err)
 		}
 		if old := r.pool(p.Name); old != nil {
 			n.pools[p.Name] = old
@@ -156,6 +158,18 @@ func (r *routeSet) sendfile(s config.Sendfile) (*dispatch.Files, error) {
 		return nil, err
 	}
 	return &dispatch.Files{Root: s.Root, Prefix: s.Prefix, Send: files.Send}, nil
+}
+
+// scripts is what workers of a pool run; nil for one program.
+func (r *routeSet) scripts(p *config.Pool) (*dispatch.Scripts, error) {
+	if p.Protocol != config.ProtocolFastCGI || p.FastCGI.Root == "" {
+		return nil, nil
+	}
+	files, err := r.static(p.FastCGI.Root)
+	if err != nil {
+		return nil, err
+	}
+	return scriptsOf(p.FastCGI, files), nil
 }
 
 // prepare has pools dispatch that n gives to us from workers that accept for themselves: requests come
@@ -297,41 +311,3 @@ func (f *front) WorkerGone(w supervisor.WorkerRef) {
 		f.routes.review(w.Pool)
 	}
 }
-
-// workerEvents passes what dispatch sees on to the supervisor.
-type workerEvents struct {
-	to  supervisor.LinkEvents
-	log *slog.Logger
-}
-
-func (e workerEvents) Drained(pool string, n uint64) {
-	e.to.WorkerDrained(supervisor.WorkerRef{Pool: pool, N: n})
-}
-
-func (e workerEvents) Hung(pool string, n uint64, detail string) {
-	e.to.WorkerHung(supervisor.WorkerRef{Pool: pool, N: n}, detail)
-}
-
-func (e workerEvents) Refused(pool string, n uint64, err string) {
-	e.to.WorkerRefused(supervisor.WorkerRef{Pool: pool, N: n}, err)
-}
-
-func (e workerEvents) Circuit(pool string, n uint64, why string) {
-	e.to.WorkerCircuit(supervisor.WorkerRef{Pool: pool, N: n}, why)
-}
-
-func (e workerEvents) Served(pool string, n uint64) {
-	e.to.WorkerServed(supervisor.WorkerRef{Pool: pool, N: n})
-}
-
-func (e workerEvents) Failing(pool string, n uint64, why string) {
-	e.log.Warn("worker fails", "pool", pool,
-		"worker", supervisor.WorkerRef{Pool: pool, N: n}.String(), "reason", why)
-}
-
-func (e workerEvents) Audited(pool string, n uint64, detail string) {
-	e.log.Error("audit: slots corrected", "pool", pool,
-		"worker", supervisor.WorkerRef{Pool: pool, N: n}.String(), "reason", detail)
-}
-
-func (e workerEvents) Waiting(pool string) { e.to.PoolWaits(pool) }

@@ -223,7 +223,7 @@ func (s *Server) startPools(ctx context.Context) error {
 		log = slog.New(slog.DiscardHandler)
 	}
 	for _, p := range s.Pools {
-		if err := p.attach(s.loops, workerEvents{events, log}, s.TrustedProxies); err != nil {
+		if err := p.attach(s.loops, newWorkerEvents(events, log), s.TrustedProxies); err != nil {
 			return err
 		}
 		link[p.config.Name] = p
