@@ -176,6 +176,9 @@ func (j *job) wakeSent(u *upstream) {
 	case j.need > 0 && u.records():
 		j.need, j.late = 0, true
 		j.startCGI(u, j.held, nil)
+		if u.job == j {
+			j.pauseChoked(u)
+		}
 	case j.need > 0:
 		j.need, j.late = 0, true
 		u.conn.Resume() // delivers again what it keeps

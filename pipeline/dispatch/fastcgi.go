@@ -106,6 +106,7 @@ func (j *job) takeRecords(u *upstream, b []byte) (n int) {
 		switch p.Kind {
 		case fastcgi.More:
 			u.conn.Grow()
+			j.pauseChoked(u)
 			return n
 		case fastcgi.Stdout:
 			j.gotByte = true
@@ -235,7 +236,13 @@ func (j *job) relay(u *upstream, b []byte) {
 	case j.c.Ended(): // a filter gave the exchange up
 		j.drop()
 	case !room:
-		j.choked = true
+		j.choked = true // see pauseChoked: the end may have come, too
+	}
+}
+
+// pauseChoked reads no more of the worker while the client has no room.
+func (j *job) pauseChoked(u *upstream) {
+	if j.choked {
 		u.conn.Pause()
 	}
 }

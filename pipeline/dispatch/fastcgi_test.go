@@ -4,12 +4,15 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/fcgi"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"weir/pipeline"
 )
@@ -373,6 +376,59 @@ func TestFastCGIStandard(t *testing.T) {
 		t.Errorf("%q, %v; want the rest", b, err)
 	}
 	f.eventually("the upload that never came is gone", func() bool { return sp.Snapshot() == SpoolStatus{} })
+}
+
+// TestFastCGIChoked: a long answer and its end come at once, before the client's queue has room again; the
+// connection serves the next request all the same.
+func TestFastCGIChoked(t *testing.T) {
+	f := startFront(t, 1, Options{Protocol: FastCGI})
+	asked, blocked, wrote := make(chan bool), make(chan bool), make(chan bool)
+	big := longText[:60000]
+	w := startWorker(t, func(c *workerConn) {
+		c.fcgiRequest()
+		close(asked)
+		<-blocked
+		c.write(stdout("A: b\n\n"+big) + stdout(big) + stdout(big) + endRequest(0, 0))
+		close(wrote)
+		c.fcgiRequest()
+		c.write(fcgiAnswer("A: b\n\n", "small"))
+		c.waitClosed()
+	})
+	f.addSpeaking(1, FastCGI, w, 1)
+	c := f.dial()
+	if err := c.SetReadBuffer(16 << 10); err != nil {
+		t.Fatal(err)
+	}
+	c.get("/")
+	<-asked
+	c.shrink(16 << 10)
+	f.loops[0].Post(func() { // all of it is there when it is looked at
+		close(blocked)
+		<-wrote
+	})
+	c.want("the long answer", 200, big+big+big)
+	c.get("/").want("the next", 200, "small")
+	if n := w.total.Load(); n != 1 {
+		t.Errorf("%d connections; want 1", n)
+	}
+	f.audit()
+}
+
+// shrink makes the send buffer of the front's end of c small; both ends are in this process.
+func (c *client) shrink(bytes int) {
+	c.t.Helper()
+	want := c.LocalAddr().(*net.TCPAddr).Port
+	for fd := range 1024 {
+		if a, err := unix.Getpeername(fd); err == nil {
+			if tcp, ok := a.(*unix.SockaddrInet4); ok && tcp.Port == want {
+				if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, bytes); err != nil {
+					c.t.Fatal(err)
+				}
+				return
+			}
+		}
+	}
+	c.t.Fatal("the front's end of the connection is not to be seen")
 }
 
 // TestFastCGISpoolReplay: a body in a file goes to another worker from its start.

@@ -463,7 +463,7 @@ func TestCheck(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f, err := New(Options{Root: root})
+	f, err := static.New(static.Options{Root: root})
 	if err != nil {
 		t.Fatal(err)
 	}

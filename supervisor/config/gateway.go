@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -23,6 +24,10 @@ type FastCGI struct {
 	Fallback   string   `json:"fallback"`   // for paths that name no script; "" = 404
 }
 
+const indexDefault = "index.php"
+
+var extensionsDefault = []string{".php"}
+
 var gatewayKeys = []Key{
 	{
 		Path: "pools.*.protocol", Default: "http", Reload: Workers, Values: []string{"http", "fastcgi", "uwsgi"},
@@ -36,7 +41,7 @@ var gatewayKeys = []Key{
 			"is. Without it each worker is one program, which gets every path as PATH_INFO.",
 	},
 	{
-		Path: "pools.*.fastcgi.index", Default: "index.php", expected: "a file name",
+		Path: "pools.*.fastcgi.index", Default: indexDefault, expected: "a file name",
 		Doc: "The script of a path that ends with a slash.",
 	},
 	{
@@ -53,7 +58,8 @@ var gatewayKeys = []Key{
 func (r *resolver) checkProtocol(key string, p *Pool) {
 	at := key + ".protocol"
 	if p.Protocol == ProtocolHTTP {
-		r.checkNoScripts(key, "has no effect without protocol: fastcgi")
+		r.checkNoScripts(key+".fastcgi", &p.FastCGI, "has no effect without protocol: fastcgi",
+			"protocol: fastcgi beside it")
 		return
 	}
 	says := "workers that speak " + string(p.Protocol)
@@ -75,27 +81,32 @@ func (r *resolver) checkProtocol(key string, p *Pool) {
 		r.problem(key+".ping.http", says+" do not answer GETs", "no ping.http", "")
 	}
 	if p.Protocol != ProtocolFastCGI {
-		r.checkNoScripts(key, "has no effect with protocol: "+string(p.Protocol))
+		r.checkNoScripts(key+".fastcgi", &p.FastCGI, "has no effect with protocol: "+string(p.Protocol),
+			"protocol: fastcgi")
 		return
 	}
 	r.checkFastCGI(key+".fastcgi", &p.FastCGI)
 }
 
 // checkNoScripts refuses keys of fastcgi.
-func (r *resolver) checkNoScripts(key, why string) {
-	for _, k := range r.givenTo(key) {
-		if strings.HasPrefix(k, "fastcgi.") {
-			r.problem(key+"."+k, why, "protocol: fastcgi beside it", "")
+func (r *resolver) checkNoScripts(key string, f *FastCGI, why, expected string) {
+	for _, k := range []struct {
+		name  string
+		given bool
+	}{
+		{".root", f.Root != ""}, {".index", f.Index != indexDefault},
+		{".extensions", !slices.Equal(f.Extensions, extensionsDefault)}, {".fallback", f.Fallback != ""},
+	} {
+		if _, failed := r.failedBelow(key + k.name); k.given && !failed {
+			r.problem(key+k.name, why, expected, "")
 		}
 	}
 }
 
 func (r *resolver) checkFastCGI(key string, f *FastCGI) {
 	if f.Root == "" {
-		for _, k := range []string{".index", ".extensions", ".fallback"} {
-			if _, failed := r.failedBelow(key); !failed && r.origins[key+k].Kind > FromInherited {
-				r.problem(key+k, "has no effect without fastcgi.root", "fastcgi.root beside it", "")
-			}
+		if _, failed := r.failedBelow(key + ".root"); !failed {
+			r.checkNoScripts(key, f, "has no effect without fastcgi.root", "fastcgi.root beside it")
 		}
 		return
 	}
