@@ -3,9 +3,9 @@ package cgi
 import (
 	"bytes"
 	"errors"
-
-	"weir/protocol/http1"
 )
+
+const crlf = "\r\n"
 
 // Errors of AppendHead.
 var (
@@ -45,7 +45,7 @@ func HeadEnd(b []byte, from int) int {
 // is that of Status, else 302 where there is a Location, else 200. Fields that concern a connection or
 // how a body is framed on it are left out, since there is none. On error dst is returned as it was.
 //
-// Fields go over as they are; [http1.Response.Parse] holds them to what it takes.
+// Fields go over as they are; Response.Parse of package http1 holds them to what it takes.
 func AppendHead(dst, head []byte) ([]byte, error) {
 	base := len(dst)
 	dst = append(dst, "HTTP/1.1 200 \r\n"...)
@@ -74,7 +74,7 @@ func AppendHead(dst, head []byte) ([]byte, error) {
 		case foldIs(name, "location"):
 			moved = true
 		}
-		dst = append(append(dst, field...), http1.CRLF...)
+		dst = append(append(dst, field...), crlf...)
 	}
 	switch {
 	case fields == 0:
@@ -86,7 +86,7 @@ func AppendHead(dst, head []byte) ([]byte, error) {
 	}
 	digits := dst[base+len("HTTP/1.1 "):]
 	digits[0], digits[1], digits[2] = byte('0'+status/100), byte('0'+status/10%10), byte('0'+status%10)
-	return append(dst, http1.CRLF...), nil
+	return append(dst, crlf...), nil
 }
 
 // cutLine takes a line, without its end, off b.
