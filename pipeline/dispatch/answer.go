@@ -88,7 +88,7 @@ func (j *job) onHead(u *upstream, b []byte) (n int, ok bool) {
 		j.left = -1
 	}
 	if path, named := j.namedBy(r); named {
-		j.sendNamed(u, r, b[size:], path)
+		j.sendNamed(u, r, j.isWhole(b[size:]), path)
 		return 0, false
 	}
 	if !j.takeHead(r) {

@@ -179,7 +179,8 @@ func (j *job) startCGI(u *upstream, b, rest []byte) {
 	}
 	body := b[j.headEnd:]
 	j.kind, j.left = r.BodyKind(j.c.IsHead(), false)
-	switch more, whole := u.decoder.Rest(rest); {
+	more, behind, whole := u.decoder.Rest(rest)
+	switch {
 	case j.kind == http1.BodyUntilClose && whole: // it has not said so itself
 		j.kind, j.left = http1.BodyLength, int64(len(body)+more)
 		r.ContentLength = j.left
@@ -194,7 +195,7 @@ func (j *job) startCGI(u *upstream, b, rest []byte) {
 	}
 	j.reuse = true
 	if path, named := j.namedBy(r); named {
-		j.sendNamed(u, r, nil, path)
+		j.sendNamed(u, r, whole && behind == 0, path)
 		return
 	}
 	if !j.takeHead(r) {

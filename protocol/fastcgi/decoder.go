@@ -124,22 +124,22 @@ func (d *Decoder) header(b []byte) (n int, end []byte, err error) {
 
 func statusOf(b byte) Status { return Status(min(b, byte(statusBeyond))) }
 
-// Rest looks ahead: b is what follows the last piece. whole says that the request ends within b, in order,
-// and stdout is the bytes of the answer until there.
-func (d Decoder) Rest(b []byte) (stdout int, whole bool) {
+// Rest looks ahead: b is what follows the last piece. whole says that the request ends within b, in order;
+// stdout is the bytes of the answer until there, behind those that follow.
+func (d Decoder) Rest(b []byte) (stdout, behind int, whole bool) {
 	for {
 		p, n, err := d.Next(b)
 		if err != nil {
-			return 0, false
+			return 0, 0, false
 		}
 		b = b[n:]
 		switch p.Kind {
 		case More:
-			return 0, false
+			return 0, 0, false
 		case Stdout:
 			stdout += len(p.Content)
 		case End:
-			return stdout, p.Status == Complete
+			return stdout, len(b), p.Status == Complete
 		}
 	}
 }

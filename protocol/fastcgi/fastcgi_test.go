@@ -159,20 +159,20 @@ func TestDecode(t *testing.T) {
 func TestRest(t *testing.T) {
 	var d Decoder
 	b := append(record(typeStdout, 1, "hello", 3), record(typeStderr, 1, "oops", 0)...)
-	if n, whole := d.Rest(b); whole {
+	if n, _, whole := d.Rest(b); whole {
 		t.Errorf("without an end: %d, %t", n, whole)
 	}
 	all := append(bytes.Clone(b), endRequest(0, 0, 0)...)
-	if n, whole := d.Rest(all); n != 5 || !whole {
-		t.Errorf("Rest = %d, %t; want 5, true", n, whole)
+	if n, behind, whole := d.Rest(append(bytes.Clone(all), "xy"...)); n != 5 || behind != 2 || !whole {
+		t.Errorf("Rest = %d, %d, %t; want 5, 2, true", n, behind, whole)
 	}
 	if _, n, _ := d.Next(all[:10]); n != 10 {
 		t.Fatal("no first piece")
 	}
-	if n, whole := d.Rest(all[10:]); n != 3 || !whole {
+	if n, _, whole := d.Rest(all[10:]); n != 3 || !whole {
 		t.Errorf("Rest within a record = %d, %t; want 3, true", n, whole)
 	}
-	if _, whole := d.Rest(append(bytes.Clone(b), endRequest(0, 2, 0)...)); whole {
+	if _, _, whole := d.Rest(append(bytes.Clone(b), endRequest(0, 2, 0)...)); whole {
 		t.Error("an overloaded program's answer is whole")
 	}
 }
