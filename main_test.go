@@ -3,6 +3,9 @@ package weir
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/http"
+	"net/http/fcgi"
 	"os"
 	"runtime"
 	"testing"
@@ -12,8 +15,11 @@ import (
 	"weir/supervisor/worker"
 )
 
-// testRole starts this test binary as a worker program.
-const testRole = "__test-worker"
+// testRole starts this test binary as a worker program; testGateway as one that speaks FastCGI.
+const (
+	testRole    = "__test-worker"
+	testGateway = "__test-fastcgi"
+)
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == testRole {
@@ -26,6 +32,10 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if len(os.Args) > 1 && os.Args[1] == testGateway {
+		fmt.Fprintln(os.Stderr, serveGateway())
+		os.Exit(1)
+	}
 	before := runtime.NumGoroutine() + 1 // the thread that forks workers never ends
 	code := m.Run()
 	if n := leaked(before); n > 0 && code == 0 {
@@ -34,6 +44,17 @@ func TestMain(m *testing.M) {
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// serveGateway answers with the script that is asked for.
+func serveGateway() error {
+	l, err := net.Listen("unix", os.Getenv("WEIR_SOCKET"))
+	if err != nil {
+		return err
+	}
+	return fcgi.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "script %s", fcgi.ProcessEnv(r)["SCRIPT_FILENAME"])
+	}))
 }
 
 // leaked counts goroutines beyond before, once those that are about to end have ended.

@@ -83,34 +83,39 @@ func (p *Pool) Scale(ctx context.Context, workers int) error {
 	return p.pool.Scale(ctx, workers)
 }
 
-// attach makes the dispatching half, on the loops of a server that starts.
-func (p *Pool) attach(loops []*netpoll.Loop, ev workerEvents, trusted []netip.Prefix) error {
+// attach makes the dispatching half, on the loops of a server that starts. root is to be closed when they
+// have ended; nil for none.
+func (p *Pool) attach(
+	loops []*netpoll.Loop, ev workerEvents, trusted []netip.Prefix,
+) (root *static.Files, err error) {
 	o := dispatch.Options{Name: p.config.Name, TrustedProxies: trusted}
 	healthOptions(&o, p.config.Hang, p.config.RapidFail)
-	if err := p.speak(&o); err != nil {
-		return err
+	if root, err = p.speak(&o); err != nil {
+		return nil, err
 	}
 	to := dispatch.NewPool(o, loops, ev)
 	if !p.to.CompareAndSwap(nil, to) {
-		return ErrPoolTaken
+		if root != nil {
+			_ = root.Close() // nobody has looked into it
+		}
+		return nil, ErrPoolTaken
 	}
 	h := to.Handler()
 	p.route.Store(&h)
-	return nil
+	return root, nil
 }
 
-// speak sets what concerns the protocol of the workers.
-func (p *Pool) speak(o *dispatch.Options) error {
+// speak sets what concerns the protocol of the workers. root is where their scripts are.
+func (p *Pool) speak(o *dispatch.Options) (root *static.Files, err error) {
 	c := &p.config
 	if c.Protocol != "" {
 		o.Protocol = protocols[c.Protocol]
 	}
 	if o.Protocol != dispatch.FastCGI || c.FastCGI.Root == "" {
-		return nil
+		return nil, nil
 	}
-	files, err := static.New(static.Options{Root: c.FastCGI.Root})
-	if err != nil {
-		return fmt.Errorf("weir: pool %s: fastcgi: %w", c.Name, err)
+	if root, err = static.New(static.Options{Root: c.FastCGI.Root}); err != nil {
+		return nil, fmt.Errorf("weir: pool %s: fastcgi: %w", c.Name, err)
 	}
 	f := c.FastCGI
 	if f.Index == "" {
@@ -119,8 +124,8 @@ func (p *Pool) speak(o *dispatch.Options) error {
 	if len(f.Extensions) == 0 {
 		f.Extensions = []string{".php"}
 	}
-	o.Scripts = scriptsOf(f, files)
-	return nil
+	o.Scripts = scriptsOf(f, root)
+	return root, nil
 }
 
 // poolLinks is the supervisor's view of a server in its own process: direct calls.

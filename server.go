@@ -17,6 +17,7 @@ import (
 	"weir/pipeline"
 	"weir/pipeline/dispatch"
 	"weir/pipeline/server"
+	"weir/pipeline/static"
 	"weir/supervisor"
 	"weir/supervisor/config"
 )
@@ -59,6 +60,7 @@ type Server struct {
 	blocking *ants.Pool
 	addrs    []net.Addr
 	tempDir  string
+	roots    []*static.Files // of scripts
 	files    []string // Unix sockets that Start made
 	running  sync.WaitGroup
 	done     chan struct{}
@@ -223,8 +225,12 @@ func (s *Server) startPools(ctx context.Context) error {
 		log = slog.New(slog.DiscardHandler)
 	}
 	for _, p := range s.Pools {
-		if err := p.attach(s.loops, newWorkerEvents(events, log), s.TrustedProxies); err != nil {
+		root, err := p.attach(s.loops, newWorkerEvents(events, log), s.TrustedProxies)
+		if err != nil {
 			return err
+		}
+		if root != nil {
+			s.roots = append(s.roots, root)
 		}
 		link[p.config.Name] = p
 	}
@@ -278,6 +284,10 @@ func (s *Server) teardown(ctx context.Context) {
 	for _, path := range s.files {
 		_ = os.Remove(path) // may be gone already
 	}
+	for _, root := range s.roots {
+		_ = root.Close() // only looked into; a search for a script may still be under way, and fails
+	}
+	s.roots = nil
 	if s.tempDir != "" {
 		_ = os.RemoveAll(s.tempDir) // only our own sockets' directories are in it
 	}
