@@ -118,7 +118,7 @@ func (f *front) start(s *supervisor.Snapshot) error {
 	f.server = server.New(f.loops, f.serverOptions(s))
 	f.spool = dispatch.NewSpool(f.spoolOptions(s))
 	f.routes = newRouteSet(
-		f.app, f.loops, workerEvents{f.session.Events(), f.log.Logger}, s.Secret, f.spool)
+		f.app, f.loops, newWorkerEvents(f.session.Events(), f.log.Logger), s.Secret, f.spool)
 	f.Link = f.routes
 	for _, l := range f.loops {
 		f.running.Go(l.Run)
@@ -189,7 +189,8 @@ func hasBlocking(c *config.Config) bool {
 		}
 	}
 	for i := range c.Pools {
-		if c.Pools[i].Sendfile.Root != "" {
+		p := &c.Pools[i]
+		if p.Sendfile.Root != "" || p.Protocol != config.ProtocolHTTP {
 			return true
 		}
 	}

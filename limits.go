@@ -10,6 +10,7 @@ const (
 	descriptorsBeside = 256       // of a front: files, logs, control channel, poller
 	connsMin          = 64        // client connections, however few descriptors there are
 
+	reportsMax        = 1000                   // a second, of what workers say on STDERR of FastCGI
 	loadReportEvery   = 200 * time.Millisecond // how often the supervisor is told what pools do
 	statusOutputLines = 10                     // of a failing worker's output, in weir status
 

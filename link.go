@@ -1,8 +1,6 @@
 package weir
 
 import (
-	"log/slog"
-
 	"weir/supervisor"
 )
 
@@ -60,41 +58,3 @@ func (r *routeSet) WorkerGone(w supervisor.WorkerRef) {
 		r.review(w.Pool)
 	}
 }
-
-// workerEvents passes what dispatch sees on to the supervisor.
-type workerEvents struct {
-	to  supervisor.LinkEvents
-	log *slog.Logger
-}
-
-func (e workerEvents) Drained(pool string, n uint64) {
-	e.to.WorkerDrained(supervisor.WorkerRef{Pool: pool, N: n})
-}
-
-func (e workerEvents) Hung(pool string, n uint64, detail string) {
-	e.to.WorkerHung(supervisor.WorkerRef{Pool: pool, N: n}, detail)
-}
-
-func (e workerEvents) Refused(pool string, n uint64, err string) {
-	e.to.WorkerRefused(supervisor.WorkerRef{Pool: pool, N: n}, err)
-}
-
-func (e workerEvents) Circuit(pool string, n uint64, why string) {
-	e.to.WorkerCircuit(supervisor.WorkerRef{Pool: pool, N: n}, why)
-}
-
-func (e workerEvents) Served(pool string, n uint64) {
-	e.to.WorkerServed(supervisor.WorkerRef{Pool: pool, N: n})
-}
-
-func (e workerEvents) Failing(pool string, n uint64, why string) {
-	e.log.Warn("worker fails", "pool", pool,
-		"worker", supervisor.WorkerRef{Pool: pool, N: n}.String(), "reason", why)
-}
-
-func (e workerEvents) Audited(pool string, n uint64, detail string) {
-	e.log.Error("audit: slots corrected", "pool", pool,
-		"worker", supervisor.WorkerRef{Pool: pool, N: n}.String(), "reason", detail)
-}
-
-func (e workerEvents) Waiting(pool string) { e.to.PoolWaits(pool) }

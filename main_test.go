@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/fcgi"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -15,8 +17,11 @@ import (
 	"weir/supervisor/worker"
 )
 
-// testRole starts this test binary as a worker program.
-const testRole = "__test-worker"
+// testRole starts this test binary as a worker program; testGateway as one that speaks FastCGI.
+const (
+	testRole    = "__test-worker"
+	testGateway = "__test-fastcgi"
+)
 
 // serverRole starts it as a program with a Server.
 const serverRole = "__test-server"
@@ -64,6 +69,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	if len(os.Args) > 1 && os.Args[1] == testGateway {
+		fmt.Fprintln(os.Stderr, serveGateway())
+		os.Exit(1)
+	}
 	before := runtime.NumGoroutine() + 1 // the thread that forks workers never ends
 	files := descriptors()
 	code := m.Run()
@@ -92,6 +101,17 @@ func descriptors() (all []string) {
 		}
 	}
 	return all
+}
+
+// serveGateway answers with the script that is asked for.
+func serveGateway() error {
+	l, err := net.Listen("unix", os.Getenv("WEIR_SOCKET"))
+	if err != nil {
+		return err
+	}
+	return fcgi.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "script %s", fcgi.ProcessEnv(r)["SCRIPT_FILENAME"])
+	}))
 }
 
 // leaked counts goroutines beyond before, once those that are about to end have ended.

@@ -65,6 +65,9 @@ func (r *routeSet) next(c *config.Config, fronts int) (*routing, error) {
 		if o.Files, err = r.sendfile(p.Sendfile); err != nil {
 			return nil, fmt.Errorf("weir: pool %s: sendfile: %w", p.Name, err)
 		}
+		if o.Scripts, err = r.scripts(p); err != nil {
+			return nil, fmt.Errorf("weir: pool %s: fastcgi: %w", p.Name, err)
+		}
 		if old := r.pool(p.Name); old != nil {
 			n.pools[p.Name] = old
 			n.apply = append(n.apply, func() { old.Update(o) })
@@ -156,6 +159,18 @@ func (r *routeSet) sendfile(s config.Sendfile) (*dispatch.Files, error) {
 		return nil, err
 	}
 	return &dispatch.Files{Root: s.Root, Prefix: s.Prefix, Send: files.Send}, nil
+}
+
+// scripts is what workers of a pool run; nil for one program.
+func (r *routeSet) scripts(p *config.Pool) (*dispatch.Scripts, error) {
+	if p.Protocol != config.ProtocolFastCGI || p.FastCGI.Root == "" {
+		return nil, nil
+	}
+	files, err := r.static(p.FastCGI.Root)
+	if err != nil {
+		return nil, err
+	}
+	return scriptsOf(p.FastCGI, files), nil
 }
 
 // prepare has pools dispatch that n gives to us from workers that accept for themselves: requests come

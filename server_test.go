@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -290,6 +291,65 @@ func TestServerPool(t *testing.T) {
 	}
 	if _, body := fetch(t, addr, "/other"); body != "front" {
 		t.Errorf("GET /other of a drained pool's server = %q; want front", body)
+	}
+}
+
+// A pool of FastCGI workers, whose scripts are found by their defaults.
+func TestServerFastCGI(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	if err := os.WriteFile(filepath.Join(root, "index.php"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err := NewPool(PoolConfig{
+		Name: "php", Command: []string{exe, testGateway}, Protocol: config.ProtocolFastCGI,
+		FastCGI: config.FastCGI{Root: root},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "weir-lib") // short: sockets lie in it
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // temporary
+	s := started(t, &Server{
+		Listen: []string{"127.0.0.1:0"}, Loops: 1, Handler: p.Handler(), Pools: []*Pool{p}, RuntimeDir: dir,
+	})
+	if status, body := fetch(t, s.Addrs()[0], "/"); status != 200 || body != "script "+root+"/index.php" {
+		t.Errorf("GET / = %d %q; want index.php", status, body)
+	}
+	if status, _ := fetch(t, s.Addrs()[0], "/other.php"); status != 404 {
+		t.Errorf("GET /other.php = %d; want 404", status)
+	}
+	_, err = NewPool(PoolConfig{
+		Name: "bad", Command: []string{exe, testGateway}, Protocol: config.ProtocolFastCGI,
+		FastCGI: config.FastCGI{Root: filepath.Join(root, "none")},
+	})
+	if err == nil || !strings.Contains(err.Error(), "none") {
+		t.Errorf("NewPool without the root = %v; want it named", err)
+	}
+}
+
+// What workers say on STDERR is passed on up to a bound, and what is lost is counted.
+func TestReportRate(t *testing.T) {
+	var log strings.Builder
+	r := &reportRate{log: slog.New(slog.NewTextHandler(&log, nil))}
+	passed := 0
+	for range 10 * reportsMax {
+		if r.take() {
+			passed++
+		}
+	}
+	if passed < reportsMax || passed > 3*reportsMax { // the second may have changed on the way
+		t.Errorf("%d passed on; want about %d", passed, reportsMax)
+	}
+	r.second-- // the next one
+	if !r.take() || !strings.Contains(log.String(), "dropped") {
+		t.Errorf("log %q; want the loss told, and the next piece passed on", log.String())
 	}
 }
 

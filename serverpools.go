@@ -32,7 +32,7 @@ func (s *Server) startPools(ctx context.Context) error {
 	o := spoolOptions(c, 1)
 	o.Failed = func(err error) { log.Error("spool: a request body was not kept", "error", err) }
 	s.spool = dispatch.NewSpool(o)
-	s.routes = newRouteSet(&App{}, s.loops, workerEvents{events, log}, s.Secret, s.spool)
+	s.routes = newRouteSet(&App{}, s.loops, newWorkerEvents(events, log), s.Secret, s.spool)
 	next, err := s.routes.next(c, 1)
 	if err != nil {
 		return err
@@ -156,6 +156,10 @@ func (e laterEvents) WorkerRefused(w supervisor.WorkerRef, err string) {
 
 func (e laterEvents) WorkerCircuit(w supervisor.WorkerRef, why string) {
 	(*e.to).WorkerCircuit(w, why)
+}
+
+func (e laterEvents) WorkerReported(w supervisor.WorkerRef, text string) {
+	(*e.to).WorkerReported(w, text)
 }
 
 func (e laterEvents) WorkerServed(w supervisor.WorkerRef) { (*e.to).WorkerServed(w) }

@@ -1,11 +1,13 @@
 package weir
 
 import (
+	"strings"
 	"time"
 
 	"weir/pipeline"
 	"weir/pipeline/dispatch"
 	"weir/pipeline/server"
+	"weir/pipeline/static"
 	"weir/protocol/http1"
 	"weir/supervisor"
 	"weir/supervisor/config"
@@ -110,6 +112,7 @@ func poolOptions(c *config.Config, p *config.Pool, fronts int) dispatch.Options 
 		HideServer:     !c.ServerHeader,
 		TrustedProxies: c.TrustedProxies,
 		DistrustTrace:  !c.Trust.Trace,
+		Protocol:       protocols[p.Protocol],
 		Balance:        balanceOf(p.Balance),
 		ReplayRate:     float64(p.Retry.Rate),
 		ReplayShare:    float64(p.Retry.Share) / 100,
@@ -217,8 +220,21 @@ func dispatchTimeouts(t config.UpstreamTimeouts) dispatch.Timeouts {
 func dispatchEndpoint(e supervisor.Endpoint) dispatch.Endpoint {
 	return dispatch.Endpoint{
 		Network: e.Network, Address: e.Address, Concurrency: e.Concurrency, Mux: e.Mux,
-		Handoff:   e.Handoff,
+		Handoff: e.Handoff, Protocol: protocols[e.Protocol],
 		SlowStart: e.SlowStart, Proxy: e.Proxy,
+	}
+}
+
+var protocols = map[config.Protocol]dispatch.Protocol{
+	config.ProtocolHTTP: dispatch.HTTP, config.ProtocolFastCGI: dispatch.FastCGI,
+	config.ProtocolUWSGI: dispatch.UWSGI,
+}
+
+// scriptsOf is what workers of FastCGI run, of which files holds the files.
+func scriptsOf(f config.FastCGI, files *static.Files) *dispatch.Scripts {
+	return &dispatch.Scripts{
+		Root: strings.TrimSuffix(f.Root, "/"), Index: f.Index, Extensions: f.Extensions, Fallback: f.Fallback,
+		Check: files.Check,
 	}
 }
 

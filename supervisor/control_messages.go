@@ -31,10 +31,11 @@ const (
 	kindConfigured = "configured" // configuredBody
 	kindAccepting  = "accepting"  // the front takes connections
 	kindUnlisten   = "unlistened" // it takes no more: it drains
-	kindDrained    = "drained"    // eventBody, as the next four
+	kindDrained    = "drained"    // eventBody, as the next five
 	kindHung       = "hung"
 	kindRefused    = "refused"
 	kindCircuit    = "circuit"
+	kindReported   = "reported"
 	kindServed     = "served"
 	kindSynced     = "synced" // syncBody
 	kindWaits      = "waits"  // textBody: the pool

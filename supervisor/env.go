@@ -44,6 +44,8 @@ type env interface {
 	disown(w WorkerRef)
 	// lines are the last lines of w's output, oldest first.
 	lines(w WorkerRef) []string
+	// printed adds to w's output what it has said to a front.
+	printed(w WorkerRef, text string)
 	// measure reads the memory of what ws run, pss with proportional shares: done, on the main loop.
 	measure(ws []WorkerRef, pss bool, done func(memory))
 	// scan looks for files that match: done, on the main loop.

@@ -36,6 +36,7 @@ func (f *fakeEnv) examine(w WorkerRef)                  { f.note("examine %d", w
 func (f *fakeEnv) recheck(w WorkerRef, _ Endpoint)      { f.note("recheck %d", w.N) }
 func (f *fakeEnv) spread() float64                      { return f.part }
 func (f *fakeEnv) lines(WorkerRef) []string             { return nil }
+func (f *fakeEnv) printed(w WorkerRef, text string)     { f.note("printed %d %q", w.N, text) }
 func (f *fakeEnv) suspend(w WorkerRef)                  { f.note("suspend %d", w.N) }
 func (f *fakeEnv) resume(w WorkerRef)                   { f.note("resume %d", w.N) }
 func (f *fakeEnv) memory() memoryView                   { return f.view }

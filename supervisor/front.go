@@ -266,6 +266,8 @@ func (f *front) handle(m *Message) error {
 		return decoded(m, func(b *eventBody) { f.set.events.WorkerRefused(b.Worker, b.Text) })
 	case kindCircuit:
 		return decoded(m, func(b *eventBody) { f.set.events.WorkerCircuit(b.Worker, b.Text) })
+	case kindReported:
+		return decoded(m, func(b *eventBody) { f.set.events.WorkerReported(b.Worker, b.Text) })
 	case kindServed:
 		return decoded(m, func(b *eventBody) { f.set.events.WorkerServed(b.Worker) })
 	case kindSynced:

@@ -296,6 +296,10 @@ func (s *sessionEvents) WorkerCircuit(w WorkerRef, why string) {
 	s.queue.put(kindCircuit, eventBody{w, why})
 }
 
+func (s *sessionEvents) WorkerReported(w WorkerRef, text string) {
+	s.queue.put(kindReported, eventBody{w, text})
+}
+
 func (s *sessionEvents) WorkerServed(w WorkerRef) { s.queue.put(kindServed, eventBody{Worker: w}) }
 
 func (s *sessionEvents) PoolWaits(pool string) { s.queue.put(kindWaits, textBody{pool}) }

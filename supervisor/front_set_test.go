@@ -19,13 +19,14 @@ type eventLog struct{ ch chan string }
 
 func newEventLog() *eventLog { return &eventLog{make(chan string, 64)} }
 
-func (e *eventLog) WorkerDrained(w WorkerRef)           { e.ch <- "drained " + w.String() }
-func (e *eventLog) WorkerHung(w WorkerRef, s string)    { e.ch <- "hung " + w.String() + " " + s }
-func (e *eventLog) WorkerRefused(w WorkerRef, s string) { e.ch <- "refused " + w.String() + " " + s }
-func (e *eventLog) WorkerCircuit(w WorkerRef, s string) { e.ch <- "circuit " + w.String() + " " + s }
-func (e *eventLog) PoolWaits(pool string)               { e.ch <- "waits " + pool }
-func (e *eventLog) PoolLoad(l PoolLoad)                 { e.ch <- "load " + l.Pool }
-func (e *eventLog) WorkerServed(w WorkerRef)            { e.ch <- "served " + w.String() }
+func (e *eventLog) WorkerDrained(w WorkerRef)            { e.ch <- "drained " + w.String() }
+func (e *eventLog) WorkerHung(w WorkerRef, s string)     { e.ch <- "hung " + w.String() + " " + s }
+func (e *eventLog) WorkerRefused(w WorkerRef, s string)  { e.ch <- "refused " + w.String() + " " + s }
+func (e *eventLog) WorkerReported(w WorkerRef, s string) { e.ch <- "reported " + w.String() + " " + s }
+func (e *eventLog) WorkerCircuit(w WorkerRef, s string)  { e.ch <- "circuit " + w.String() + " " + s }
+func (e *eventLog) PoolWaits(pool string)                { e.ch <- "waits " + pool }
+func (e *eventLog) PoolLoad(l PoolLoad)                  { e.ch <- "load " + l.Pool }
+func (e *eventLog) WorkerServed(w WorkerRef)             { e.ch <- "served " + w.String() }
 
 func (e *eventLog) want(t *testing.T, want string) {
 	t.Helper()

@@ -3,6 +3,8 @@ package supervisor
 import (
 	"fmt"
 	"time"
+
+	"weir/supervisor/config"
 )
 
 // WorkerRef names a worker everywhere: POOL/N. N is never reused within a pool.
@@ -26,6 +28,8 @@ type Endpoint struct {
 	Concurrency int    // slots: requests and upstream connections the worker may hold at once, over all loops
 	PID         int
 
+	// Protocol is what the worker speaks, unless one of the next two is true; "" is HTTP/1.1.
+	Protocol config.Protocol
 	// Mux: the worker speaks the frames of protocol/frame instead of HTTP/1.1.
 	Mux bool
 	// Handoff: the worker takes connections in the messages of protocol/handoff.
@@ -95,6 +99,8 @@ type LinkEvents interface {
 	// WorkerCircuit: w fails and gets no requests for a while, why being the last failure; or, with an
 	// empty why, it gets them again.
 	WorkerCircuit(w WorkerRef, why string)
+	// WorkerReported: w, which speaks FastCGI, said this of a request on STDERR; lines, as they came.
+	WorkerReported(w WorkerRef, text string)
 	// WorkerServed is sent once per worker, when its first request completed.
 	WorkerServed(w WorkerRef)
 	// PoolWaits: a request waits and no worker is in rotation. Once until one is.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -151,6 +152,19 @@ func (e *osEnv) lines(w WorkerRef) []string {
 		return p.out.last()
 	}
 	return []string{}
+}
+
+func (e *osEnv) printed(w WorkerRef, text string) {
+	p := e.proc(w)
+	if p == nil {
+		return // it has gone, and its output with it
+	}
+	now := e.now()
+	for line := range strings.Lines(text) {
+		if line = strings.TrimRight(line, "\r\n"); line != "" {
+			p.out.line([]byte(line), "stderr", now)
+		}
+	}
 }
 
 // forget removes w's directory and frees its port.

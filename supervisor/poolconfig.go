@@ -23,6 +23,8 @@ type PoolConfig struct {
 	// Dispatch is how fronts speak to workers; "" is HTTP/1.1. DispatchMux and DispatchHandoff
 	// need a program of package worker.
 	Dispatch config.Dispatch
+	Protocol config.Protocol // of workers of HTTP dispatch; "" is ProtocolHTTP
+	FastCGI  config.FastCGI  // index "" is index.php, extensions nil is [.php]
 	Start    config.Start    // "" is StartAlways
 	Workers  int             // 0 is 1; while Scale has no Max
 	Scale    Scaling         // zero: the number of workers is Workers
@@ -47,7 +49,7 @@ type PoolConfig struct {
 func PoolConfigFrom(c *config.Pool, self []string) PoolConfig {
 	p := PoolConfig{
 		Name: c.Name, Command: c.Command, Program: c.Program, Dir: c.Dir, Env: &c.Env,
-		Socket: c.Socket, Dispatch: c.Dispatch, Start: c.Start, Scale: scalingFrom(c), Ready: c.Ready,
+		Socket: c.Socket, Dispatch: c.Dispatch, Protocol: c.Protocol, FastCGI: c.FastCGI, Start: c.Start, Scale: scalingFrom(c), Ready: c.Ready,
 		Warmup: c.Warmup, SlowStart: c.SlowStart, Idle: c.Idle, Ping: c.Ping, Hang: c.Hang, Recycle: c.Recycle,
 		Concurrency: c.Concurrency, RapidFail: c.RapidFail, StopTimeout: c.StopTimeout, Output: c.Output,
 		User: c.User, Isolation: isolationFrom(c), Sidecar: SidecarRole{After: c.After},
@@ -63,6 +65,7 @@ func (c PoolConfig) withDefaults() PoolConfig {
 	c.sidecarDefaults()
 	setDefault(&c.Socket, config.SocketPath)
 	setDefault(&c.Dispatch, config.DispatchHTTP)
+	setDefault(&c.Protocol, config.ProtocolHTTP)
 	setDefault(&c.Start, config.StartAlways)
 	setDefault(&c.Workers, defaultWorkers)
 	c.Scale = c.Scale.withDefaults()
@@ -119,6 +122,13 @@ func (c *PoolConfig) validate() error {
 	case c.Dispatch != "" && c.Dispatch != config.DispatchHTTP && c.asks():
 		return fmt.Errorf("supervisor: pool %s: dispatch: workers of %s do not answer the GETs of "+
 			"ready.probe and warmup", c.Name, c.Dispatch)
+	case c.Protocol != "" && c.Protocol != config.ProtocolHTTP && (c.asks() || c.Ping.HTTP != ""):
+		return fmt.Errorf("supervisor: pool %s: protocol: workers that speak %s do not answer the GETs of "+
+			"ready.probe, warmup and ping.http", c.Name, c.Protocol)
+	case c.Protocol != "" && c.Protocol != config.ProtocolHTTP && c.Dispatch != "" &&
+		c.Dispatch != config.DispatchHTTP:
+		return fmt.Errorf("supervisor: pool %s: dispatch: workers that speak %s have none but http", c.Name,
+			c.Protocol)
 	case c.Dispatch == config.DispatchHandoff && c.Socket == config.SocketInherit:
 		return fmt.Errorf("supervisor: pool %s: socket: workers of handoff bind theirs", c.Name)
 	case c.Concurrency < 0:
@@ -157,7 +167,7 @@ func poolNameOK(s string) bool {
 func (c *PoolConfig) sameWorker(d *PoolConfig) bool {
 	return reflect.DeepEqual(c.Command, d.Command) && c.Program == d.Program && c.Dir == d.Dir &&
 		sameEnv(c.env(), d.env()) && c.User == d.User && c.Socket == d.Socket &&
-		c.Dispatch == d.Dispatch &&
+		c.Dispatch == d.Dispatch && c.Protocol == d.Protocol &&
 		c.Concurrency == d.Concurrency && c.Output == d.Output && c.Isolation.same(&d.Isolation) &&
 		c.watchdog() == d.watchdog()
 }

@@ -283,6 +283,13 @@ func (ps *Pools) WorkerCircuit(w WorkerRef, why string) {
 	}})
 }
 
+// WorkerReported implements LinkEvents: it is as if w had printed it.
+func (ps *Pools) WorkerReported(w WorkerRef, text string) {
+	ps.post(event{call: func() {
+		ps.onPool(w.Pool, func(*Pool, time.Time) { ps.env.printed(w, text) })
+	}})
+}
+
 // WorkerServed implements LinkEvents.
 func (ps *Pools) WorkerServed(w WorkerRef) { ps.post(event{worker: w, kind: evServed}) }
 

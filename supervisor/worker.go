@@ -150,6 +150,7 @@ func (w *worker) rotate(e *event, now time.Time) {
 	w.traffic.busyAt, w.pulse.seen = now, now
 	w.endpoint = e.endpoint
 	w.endpoint.Concurrency = w.conf.Concurrency
+	w.endpoint.Protocol = w.conf.Protocol
 	w.endpoint.Mux = w.conf.Dispatch == config.DispatchMux
 	w.endpoint.Handoff = w.conf.Dispatch == config.DispatchHandoff
 	w.endpoint.PID = w.pid

@@ -50,6 +50,39 @@ var bodyRows = []keyRow{
 	},
 }
 
+// speaking is a worker of FastCGI, and more keys of its pool.
+func speaking(keys string) edit {
+	return edit{command: "testworker, -kind, fastcgi", pool: "protocol: fastcgi" + keys}
+}
+
+// gatewayRows are about workers that do not speak HTTP.
+var gatewayRows = []keyRow{
+	{
+		key: "pools.*.protocol", base: edit{command: "testworker, -kind, fastcgi"}, set: speaking(""),
+		before: "502 Abandoned_By_Worker", after: "200", probe: status("/"),
+	},
+	{
+		key: "pools.*.fastcgi.root", base: speaking(""),
+		set:    speaking(", fastcgi: {root: DIR, extensions: [.list]}"),
+		before: "testworker", after: "env.list", probe: body("/env.list"),
+	},
+	{
+		key: "pools.*.fastcgi.index", base: speaking(", fastcgi: {root: DIR}"),
+		set:    speaking(", fastcgi: {root: DIR, index: env.list}"),
+		before: "404 NotFound", after: "200", probe: status("/"),
+	},
+	{
+		key: "pools.*.fastcgi.extensions", base: speaking(", fastcgi: {root: DIR}"),
+		set:    speaking(", fastcgi: {root: DIR, extensions: [.list]}"),
+		before: "404 NotFound", after: "200", probe: status("/env.list"),
+	},
+	{
+		key: "pools.*.fastcgi.fallback", base: speaking(", fastcgi: {root: DIR}"),
+		set:    speaking(", fastcgi: {root: DIR, fallback: /env.list}"),
+		before: "404 NotFound", after: "200", probe: status("/pretty"),
+	},
+}
+
 const uploadBytes = 100_000
 
 // uploading looks while a client has sent most of a body and no more.

@@ -143,7 +143,7 @@ const beds = 3
 func TestKeyEffects(t *testing.T) {
 	t.Parallel()
 	rows := slices.Concat(siteRows, appRows, sidecarRows, poolRows, balanceRows, startRows, scaleRows,
-		recycleRows, isolationRows, frontRows, bodyRows)
+		recycleRows, isolationRows, frontRows, bodyRows, gatewayRows)
 	covered := map[string]bool{}
 	for _, r := range rows {
 		covered[r.key] = true

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/fcgi"
 	"os"
 	"os/signal"
 	"runtime"
@@ -30,7 +31,7 @@ func testworker() {
 	idle := flag.Bool("idle", false, "accept nothing")
 	text := flag.String("say", "testworker", "what / answers")
 	watchdog := flag.Bool("watchdog", false, "say WATCHDOG=1 as often as WATCHDOG_USEC asks for")
-	kind := flag.String("kind", "", "liar: breaks the rules of HTTP; one: one connection at a time")
+	kind := flag.String("kind", "", "liar: breaks the rules of HTTP; one: one connection at a time; fastcgi")
 	flag.Parse()
 	if *deaf {
 		signal.Ignore(syscall.SIGTERM)
@@ -58,11 +59,25 @@ func testworker() {
 		err = serveLies(l)
 	case "one":
 		err = serveOne(l)
+	case "fastcgi":
+		err = fcgi.Serve(l, noted(scripted(workerMux(*text))))
 	default:
 		err = http.Serve(l, noted(workerMux(*text)))
 	}
 	fmt.Fprintln(os.Stderr, "testworker:", err)
 	os.Exit(1)
+}
+
+// scripted says which script a request is to run, where there is one.
+func scripted(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		env := fcgi.ProcessEnv(r)
+		if name, ok := strings.CutPrefix(env["SCRIPT_FILENAME"], env["DOCUMENT_ROOT"]+"/"); ok {
+			fmt.Fprintln(w, name)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // testSidecar listens nowhere. It ends at SIGTERM.

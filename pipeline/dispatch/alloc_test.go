@@ -45,6 +45,26 @@ func TestMuxAllocs(t *testing.T) {
 	}
 }
 
+// TestGatewayAllocs: nor does one to a program that speaks FastCGI, whose script is known.
+func TestGatewayAllocs(t *testing.T) {
+	for _, tt := range []struct{ request, end, answer string }{
+		{"GET /a.php/info?name=x HTTP/1.1\r\nHost: shop.example\r\nAccept: */*\r\nUser-Agent: test\r\n" +
+			"Cookie: a=b\r\nCookie: c=d\r\n\r\n", stdinEnd, fcgiAnswer("Content-Type: text/html\n\n", "Hello, World!")},
+		{"POST /a.php HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 5\r\n\r\nhello", stdinEnd,
+			stdout("Content-Length: 13\r\n\r\nHello") + stdout(", World!") + endRequest(0, 0)},
+	} {
+		s := &Scripts{Root: "/srv", Extensions: []string{".php"}, Check: func(string) error { return nil }}
+		exchange := gatewayOnce(t, Options{Protocol: FastCGI, Scripts: s}, tt.request, tt.end, tt.answer)
+		for range 100 {
+			exchange()
+		}
+		// A look at the script is due once a second, and allocates; the mean forgives one.
+		if got := testing.AllocsPerRun(1000, exchange); got != 0 {
+			t.Errorf("%.20q: allocations per request = %v; want 0", tt.request, got)
+		}
+	}
+}
+
 // TestBalanceAllocs: nor does a rule that looks at the request.
 func TestBalanceAllocs(t *testing.T) {
 	secret := []byte("secret")

@@ -13,8 +13,13 @@ import (
 // Hot path: once per read from a worker. No allocation: TestProxyAllocs.
 func (j *job) onData(u *upstream, b []byte) int {
 	j.moved = j.s.loop.Now()
-	j.gotByte = true
-	n := j.take(u, b)
+	n := 0
+	if u.records() {
+		n = j.takeRecords(u, b)
+	} else {
+		j.gotByte = true
+		n = j.take(u, b)
+	}
 	if u.job == j {
 		j.armIdle()
 	}
@@ -62,10 +67,13 @@ func (j *job) onHead(u *upstream, b []byte) (n int, ok bool) {
 		j.seen = len(b)
 		u.conn.Grow()
 		return 0, false
-	case r.Status == 101:
+	case r.Status == 101 && u.lane.w.protocol == HTTP:
 		return size, j.onSwitch(r)
-	case j.connects() && r.Status/100 == 2:
+	case j.connects() && r.Status/100 == 2 && u.lane.w.protocol == HTTP:
 		return size, j.onConnect(r)
+	case r.Status == 101: // nobody has offered it that
+		j.fail(502, reasonProtocol, "")
+		return 0, false
 	case r.Status < 200:
 		j.seen = 0
 		return size, j.onInterim(u, r)
@@ -77,12 +85,12 @@ func (j *job) onHead(u *upstream, b []byte) (n int, ok bool) {
 		return 0, false
 	}
 	j.kind, j.left = kind, length
-	j.reuse = r.KeepAlive && kind != http1.BodyUntilClose && !announcesMore(r, kind)
+	j.reuse = u.lane.w.protocol == HTTP && r.KeepAlive && kind != http1.BodyUntilClose && !announcesMore(r, kind)
 	if kind == http1.BodyChunked {
 		j.left = -1
 	}
 	if path, named := j.namedBy(r); named {
-		j.sendNamed(u, r, b[size:], path)
+		j.sendNamed(u, r, j.isWhole(b[size:]), path)
 		return 0, false
 	}
 	if !j.takeHead(r) {
@@ -317,8 +325,17 @@ func (j *job) onEOF(u *upstream) {
 		j.workerEnded()
 		return
 	}
-	if j.stage == stageRelay && j.kind == http1.BodyUntilClose {
+	if j.stage == stageRelay && j.kind == http1.BodyUntilClose && !u.records() {
 		j.finish(u, true)
+		return
+	}
+	j.onBroken(u)
+}
+
+// onBroken is the end of a connection that should go on.
+func (j *job) onBroken(u *upstream) {
+	if u.records() && j.hasWhole() {
+		j.finish(u, false)
 		return
 	}
 	j.lost(j.consumed(), 502, reasonAbandoned)

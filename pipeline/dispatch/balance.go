@@ -64,6 +64,9 @@ func (s *shard) choose(j *job, workers []*worker, not *worker) *lane {
 // candidate is w's lane when w can take a request of this loop now.
 func (s *shard) candidate(w, not *worker) *lane {
 	l := &w.lanes[s.index]
+	if w.protocol != HTTP && w.protocol != s.wanted { // before or behind a reload: j is not prepared for it
+		return nil
+	}
 	if w == not || l.idle == nil && w.free.Load() <= 0 || !w.usable() {
 		return nil
 	}

@@ -74,6 +74,60 @@ func proxyWith(tb testing.TB, o Options, request, answer string) func() {
 	}
 }
 
+// stdinEnd is the record that ends a request over FastCGI.
+const stdinEnd = "\x01\x05\x00\x01\x00\x00\x00\x00"
+
+// gatewayOnce is proxyOnce for a worker of FastCGI, whose requests end with end.
+func gatewayOnce(tb testing.TB, o Options, request, end, answer string) func() {
+	tb.Helper()
+	f := startFront(tb, 1, o)
+	f.audits.every = time.Hour // see proxyWith
+	last, out := []byte(end), []byte(answer)
+	f.addSpeaking(1, o.Protocol, startWorker(tb, func(c *workerConn) {
+		buf := make([]byte, 16<<10)
+		for n := 0; ; {
+			k, err := c.Conn.Read(buf[n:])
+			if err != nil {
+				return
+			}
+			if n += k; bytes.HasSuffix(buf[:n], last) {
+				n = 0
+				if _, err := c.Conn.Write(out); err != nil {
+					return
+				}
+			}
+		}
+	}), 4)
+	c := f.dial()
+	in, buf := []byte(request), make([]byte, 16<<10)
+	if _, err := c.TCPConn.Write(in); err != nil {
+		tb.Fatal(err)
+	}
+	c.want("first", 200, "Hello, World!")
+	return func() {
+		if _, err := c.TCPConn.Write(in); err != nil {
+			tb.Fatal(err)
+		}
+		for n := 0; !bytes.HasSuffix(buf[:n], []byte("Hello, World!")); {
+			k, err := c.TCPConn.Read(buf[n:])
+			if err != nil {
+				tb.Fatal(err)
+			}
+			n += k
+		}
+	}
+}
+
+func BenchmarkFastCGI(b *testing.B) {
+	exchange := gatewayOnce(b, Options{Protocol: FastCGI},
+		"GET /hello?name=x HTTP/1.1\r\nHost: shop.example\r\nAccept: */*\r\n\r\n", stdinEnd,
+		fcgiAnswer("Content-Type: text/html\n\n", "Hello, World!"))
+	b.ReportAllocs()
+	for b.Loop() {
+		exchange()
+	}
+}
+
 func BenchmarkProxySmall(b *testing.B) {
 	exchange := proxyOnce(b, "GET /hello?name=x HTTP/1.1\r\nHost: shop.example\r\nAccept: */*\r\n\r\n",
 		ok("Hello, World!"))

@@ -94,6 +94,10 @@ func (j *job) writeBody(u *upstream, b []byte) {
 		j.moved = j.s.loop.Now()
 		return
 	}
+	if u.records() {
+		u.writeStdin(b)
+		return
+	}
 	c := u.conn
 	switch {
 	case !j.chunks() && len(b) < throughMin:
@@ -118,6 +122,10 @@ var crlf = []byte("\r\n")
 func (j *job) writeEnd(u *upstream) {
 	if u.mux != nil {
 		j.writeBodyEnd(u)
+		return
+	}
+	if u.records() {
+		u.endStdin()
 		return
 	}
 	if !j.chunks() {
@@ -153,11 +161,14 @@ func (j *job) resumeBody() {
 		return
 	}
 	j.paused = false
-	if j.inFile() && j.bodyDone {
+	switch {
+	case !j.inFile() || !j.bodyDone:
+		j.c.ResumeBody()
+	case j.up.mux != nil:
 		j.sendFrames(j.up)
-		return
+	case j.up.records():
+		j.sendRecords(j.up)
 	}
-	j.c.ResumeBody()
 }
 
 // stopBody wants no more of the body: the worker has answered without.

@@ -173,6 +173,12 @@ func (j *job) wakeSent(u *upstream) {
 	switch {
 	case j.expecting:
 		j.receive()
+	case j.need > 0 && u.records():
+		j.need, j.late = 0, true
+		j.startCGI(u, j.held, nil)
+		if u.job == j {
+			j.pauseChoked(u)
+		}
 	case j.need > 0:
 		j.need, j.late = 0, true
 		u.conn.Resume() // delivers again what it keeps

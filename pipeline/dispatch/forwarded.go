@@ -16,6 +16,19 @@ func (j *job) trusted() bool {
 	return len(j.set.TrustedProxies) > 0 && peer.IsValid() && j.set.trusts(peer.Addr())
 }
 
+// scheme is the one by which the client asked, as far as we or a trusted proxy know.
+func (j *job) scheme() string {
+	if p := j.c.Request().Get(http1.XForwardedProto); len(p) > 0 && j.trusted() {
+		switch {
+		case foldIs(p, "https"):
+			return "https"
+		case foldIs(p, "http"):
+			return "http"
+		}
+	}
+	return j.c.Scheme()
+}
+
 // requestID is the exchange's id: that of a trusted proxy, if it sent a good one.
 func (j *job) requestID() string {
 	if r := j.c.Request(); r.Has(http1.XRequestID) && !r.Repeated(http1.XRequestID) && j.trusted() {

@@ -71,6 +71,7 @@ type events struct {
 	circuit         chan string
 	audited         chan string
 	failing         chan string
+	reported        chan string
 }
 
 func (e *events) Drained(_ string, n uint64) { e.drained <- n }
@@ -91,6 +92,10 @@ func (e *events) Failing(_ string, n uint64, why string) {
 	sendMaybe(e.failing, fmt.Sprintf("%d: %s", n, why))
 }
 
+func (e *events) Reported(_ string, n uint64, text string) {
+	sendMaybe(e.reported, fmt.Sprintf("%d: %s", n, text))
+}
+
 func (e *events) Circuit(_ string, n uint64, why string) {
 	sendMaybe(e.circuit, fmt.Sprintf("%d: %s", n, why))
 }
@@ -102,7 +107,7 @@ func sendMaybe(c chan string, s string) {
 	}
 }
 
-const listenAddress = "test"
+const listenAddress = "127.0.0.1:8080" // its name; the port is another
 
 func startFront(t testing.TB, loops int, o Options) *front {
 	return startWith(t, loops, o, func(p *Pool) pipeline.Handler { return p.Handler() })
@@ -114,7 +119,7 @@ func startWith(t testing.TB, loops int, o Options, app func(*Pool) pipeline.Hand
 		drained: make(chan uint64, 16), served: make(chan uint64, 16),
 		hung: make(chan string, 16), refused: make(chan string, 16),
 		waiting: make(chan string, 16), circuit: make(chan string, 64),
-		audited: make(chan string, 16), failing: make(chan string, 16),
+		audited: make(chan string, 16), failing: make(chan string, 16), reported: make(chan string, 64),
 	}}
 	for i := range loops {
 		l, err := netpoll.New(netpoll.Config{Index: i, PlainWait: true})

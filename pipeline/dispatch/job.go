@@ -8,6 +8,7 @@ import (
 
 	"weir/netpoll"
 	"weir/pipeline"
+	"weir/protocol/fastcgi"
 	"weir/protocol/http1"
 )
 
@@ -16,6 +17,7 @@ const (
 	reasonAbandoned = pipeline.AbandonedByWorker
 	reasonHung      = pipeline.WorkerHung
 	reasonProtocol  = pipeline.WorkerProtocol
+	reasonRefused   = pipeline.WorkerRefused
 	reasonTimeout   = pipeline.WorkerTimeout
 )
 
@@ -24,6 +26,7 @@ type stage uint8
 
 const (
 	stageFree    stage = iota // on the free list; leaves by begin
+	stageScript               // its script is looked for; leaves by route.admit
 	stageSpool                // the body is kept until it is whole; leaves by unspool
 	stageQueued               // waits for a slot; leaves by launch, time-out, cancellation
 	stageParked               // waits beside the queue before it is tried again; leaves by reenter
@@ -41,6 +44,7 @@ type job struct {
 	timer netpoll.Timer
 	chunk http1.ChunkDecoder
 	body  []byte // of the request, held for a replay; as far as it came while keep is set
+	held  []byte // of a CGI answer, its head, and a small body until it is whole
 	request
 }
 
@@ -77,6 +81,11 @@ type request struct {
 	stopped   bool     // the worker wants no more of it
 	expecting bool     // the worker's 100 is awaited
 	spooled   *spooled // the whole body, or what has come of it; nil: it is sent as it comes
+
+	// FastCGI
+	script  namedScript
+	search  *search // while stage is stageScript
+	headEnd int     // length of the head in held, once it is known
 
 	// response
 	kind     http1.Body
@@ -115,6 +124,12 @@ func (j *job) begin(c *pipeline.Context, x exchange, set *settings, t *Timeouts)
 func (j *job) reset() {
 	if j.spooled != nil {
 		j.spooled.release()
+	}
+	if j.search != nil {
+		j.search.j = nil
+	}
+	if j.held = j.held[:0]; cap(j.held) > smallBodyMax {
+		j.held = nil
 	}
 	if j.kind == http1.BodyChunked {
 		j.chunk.Reset()
@@ -260,9 +275,16 @@ func (j *job) send(u *upstream) {
 	j.moved, j.movedTo, j.heldFrom = now, j.base, now
 	j.sentAll, j.wakeAt = 0, 0
 	j.gotByte, j.seen, j.need, j.late, j.interims = false, 0, 0, false, 0
-	if u.mux == nil {
+	j.held, u.decoder = j.held[:0], fastcgi.Decoder{}
+	gateway := j.lane.w.protocol != HTTP
+	switch {
+	case u.mux != nil:
+		if !j.writeRequest(u) {
+			return
+		}
+	case !gateway:
 		j.writeHead(u.conn)
-	} else if !j.writeRequest(u) {
+	case !j.writeVariables(u.conn):
 		return
 	}
 	switch {
@@ -271,7 +293,7 @@ func (j *job) send(u *upstream) {
 	case j.bodyDone && len(j.body) == 0 && !j.c.Request().Chunked:
 	case j.receiving:
 		j.resend(u)
-	case j.c.Request().ExpectContinue:
+	case j.c.Request().ExpectContinue && !gateway: // else we say it
 		j.expecting = true
 		j.wakeAt = now + int64(continueWait)
 	default:

@@ -84,6 +84,14 @@ const (
 	limitSamplesMin = 10                     // in a window
 	limitMemory     = 30 * time.Second       // twice that long the least latency is remembered
 
+	scriptTriesMax = 4           // files that one path may name; beyond them it names none
+	scriptsMax     = 1024        // that a loop knows of, and as many that are not there
+	scriptRecheck  = time.Second // how old what it knows may be
+
+	variablesRoom = 1024     // what CGI variables may have beyond the client's head
+	stdinMax      = 48 << 10 // bytes of a STDIN record
+	reportMax     = 4 << 10  // bytes of STDERR that are told of at once
+
 	random2ThrowsMax = 8   // at workers, until two of them can take the request
 	hashLoadShare    = 125 // percent of the mean load that a hashed worker may have
 	secretBytes      = 32  // of the key of sticky cookies

@@ -55,6 +55,9 @@ type Options struct {
 	Spool  *Spool // for bodies that are kept until they are whole; nil: none is
 	Buffer bool   // they are, unless a route says otherwise
 
+	Protocol Protocol // that requests are prepared for; it should be that of the workers
+	Scripts  *Scripts // of FastCGI workers; nil: each runs one program
+
 	Files *Files // that workers may name in place of a body; nil: none
 
 	HideServer     bool // the worker's Server field is not passed on
@@ -173,6 +176,8 @@ type Events interface {
 	// Failing: what n says is nothing that Weir understands, or it failed Options.Circuit.Failures times
 	// in a row and goes on getting requests, as it is the last. Once until it answers.
 	Failing(pool string, n uint64, why string)
+	// Reported: n, which speaks FastCGI, said this on STDERR; lines, as they came.
+	Reported(pool string, n uint64, text string)
 	// Served comes once, when n has completed its first request.
 	Served(pool string, n uint64)
 	// Audited: the free slots of n were found wrong, and corrected.

@@ -113,6 +113,7 @@ type Endpoint struct {
 	Network     string        // "unix" or "tcp"
 	Address     string        // path, or host:port
 	Concurrency int           // slots: requests and connections it may hold at once, over all loops
+	Protocol    Protocol      // that it speaks; not with Mux or Handoff
 	Mux         bool          // it speaks the frames of protocol/frame instead of HTTP/1.1
 	Proxy       int           // version of the PROXY header that connections begin with; 0: none
 	Handoff     bool          // it takes connections in the messages of protocol/handoff
@@ -142,7 +143,7 @@ func (p *Pool) AddWorker(n uint64, e Endpoint) error {
 		return nil
 	}
 	w := &worker{pool: p, n: n, address: a.String(), slots: int32(e.Concurrency), mux: e.Mux,
-		handoff: e.Handoff, proxy: e.Proxy}
+		handoff: e.Handoff, proxy: e.Proxy, protocol: e.Protocol}
 	w.free.Store(w.slots)
 	w.cookie = []byte(p.cookie(n))
 	if w.slow = int64(e.SlowStart); w.slow > 0 {
@@ -339,17 +340,27 @@ func (r *route) serve(c *pipeline.Context) {
 	if set.Balance.Rule >= HashClient {
 		j.makeWish()
 	}
-	if sp := r.spool(set); sp != nil && !j.bodyDone {
+	if set.Protocol != HTTP && (j.refuseForGateway(set.Spool) || set.Scripts != nil && !r.findScript(j)) {
+		return
+	}
+	r.admit(j)
+}
+
+// admit gives j its place: among the bodies that are kept, on a worker, in the queue.
+func (r *route) admit(j *job) {
+	if sp := r.spool(j); sp != nil && !j.bodyDone {
 		j.spool(sp)
 		return
 	}
-	c.Hold(j)
-	s.enter(j)
+	j.c.Hold(j)
+	j.s.enter(j)
 }
 
-// spool is where bodies are kept until they are whole; nil: they are sent as they come.
-func (r *route) spool(set *settings) *Spool {
-	if r.buffer == BufferRequest || r.buffer == BufferAsPool && set.Buffer {
+// spool is where j's body is kept until it is whole; nil: it is sent as it comes.
+func (r *route) spool(j *job) *Spool {
+	set := j.set
+	if r.buffer == BufferRequest || r.buffer == BufferAsPool && set.Buffer ||
+		set.Protocol != HTTP && j.c.Request().Chunked { // they are told its length
 		return set.Spool
 	}
 	return nil

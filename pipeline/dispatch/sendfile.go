@@ -87,9 +87,9 @@ func (j *job) namedBy(r *http1.Response) (path string, named bool) {
 	return f.path(&n), true
 }
 
-// sendNamed frees the worker and has the file sent. rest is what has come behind the head: when it is
-// the whole body the connection stays.
-func (j *job) sendNamed(u *upstream, r *http1.Response, rest []byte, path string) {
+// sendNamed frees the worker and has the file sent. whole says that the whole body has come behind the
+// head, and nothing else: then the connection stays.
+func (j *job) sendNamed(u *upstream, r *http1.Response, whole bool, path string) {
 	for i := range r.NumFields() {
 		if !r.HopByHop(i) {
 			j.keepField(r.FieldName(i), r.FieldValue(i))
@@ -100,7 +100,7 @@ func (j *job) sendNamed(u *upstream, r *http1.Response, rest []byte, path string
 	}
 	j.observe()
 	x, send := j.x, j.set.Files.Send
-	j.part(u, j.isWhole(rest))
+	j.part(u, whole)
 	pass(x, send, path)
 }
 

@@ -67,6 +67,22 @@ func scripted(t *testing.T, o Options, answer script, test func(t *testing.T, f 
 		test(t, f, w)
 		f.audit()
 	})
+	t.Run("fastcgi", func(t *testing.T) {
+		o := o
+		o.Protocol = FastCGI
+		f := startFront(t, 1, o)
+		w := startWorker(t, serveAsked(func(a *asked) string {
+			fields, body := answer(a.vars["PATH_INFO"])
+			head := ""
+			for i := 0; i < len(fields); i += 2 {
+				head += fields[i] + ": " + fields[i+1] + "\n"
+			}
+			return fcgiAnswer(head+"\n", body)
+		}))
+		f.addSpeaking(1, FastCGI, w, 1)
+		test(t, f, w)
+		f.audit()
+	})
 	t.Run("mux", func(t *testing.T) {
 		f := startFront(t, 1, o)
 		w := startMuxWorker(t, func(p *muxPeer) {

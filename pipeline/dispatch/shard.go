@@ -23,6 +23,10 @@ type shard struct {
 	freeStreams     *upstream // linked by next
 	freeStreamCount int
 
+	gateway gateway     // scratch
+	scripts scriptCache // of pools that have any
+	wanted  Protocol    // of the request that a worker is chosen for
+
 	rotate  int    // where choose begins, so that ties rotate
 	seed    uint64 // of random
 	sample  sample // of the limiter
@@ -193,6 +197,11 @@ func (s *shard) serveOne() bool {
 		return false
 	}
 	l, u := s.pick(j)
+	if l == nil && j.set.Protocol != s.pool.set.Load().Protocol { // no worker will come that it is for
+		s.leave(j)
+		j.fail(503, pipeline.AppShutdown, retryAfterBusy)
+		return true
+	}
 	if l == nil {
 		s.ask()
 		s.armRetry()
@@ -217,6 +226,7 @@ func (s *shard) pickBut(j *job, not *worker) (l *lane, u *upstream) {
 		return nil, nil
 	}
 	workers := *s.pool.workers.Load()
+	s.wanted = j.set.Protocol
 	for range len(workers) {
 		best := s.choose(j, workers, not)
 		if best == nil {

@@ -17,8 +17,9 @@ type spooled struct {
 	reserved int64    // of Spool.disk
 	held     int64    // of Spool.held
 	writing  bool
+	reading  int    // pieces that are being read; see read
 	spare    []byte // the piece that was written last
-	sent     int64  // of the file, to the present worker, in mux mode
+	sent     int64  // of the file, to the present worker, in mux mode and over FastCGI
 }
 
 // spool begins to keep the body of j, which has one; the request gets its slot when it is whole.
@@ -182,7 +183,11 @@ func (j *job) unspool() {
 // release ends the request's part: what is being written is given back when it is.
 func (b *spooled) release() {
 	b.j = nil
-	if !b.writing {
+	b.maybeFree()
+}
+
+func (b *spooled) maybeFree() {
+	if !b.writing && b.reading == 0 {
 		b.free()
 	}
 }

@@ -20,7 +20,7 @@ func (j *job) bodyLength() int64 {
 
 // chunks says whether the worker gets the body in chunks: also one that is whole, where trailers follow.
 func (j *job) chunks() bool {
-	return j.c.Request().Chunked && (j.spooled == nil || j.c.RequestTrailers().Len() > 0)
+	return j.c.Request().Chunked && (j.lane == nil || j.lane.w.protocol == HTTP) && (j.spooled == nil || j.c.RequestTrailers().Len() > 0)
 }
 
 // inFile says whether the body lies in a file.
@@ -33,6 +33,8 @@ func (j *job) fileSent() bool {
 		return true
 	case j.up.mux != nil:
 		return j.spooled.sent == j.spooled.size
+	case j.up.records() && j.spooled.sent < j.spooled.size:
+		return false
 	}
 	return !j.up.conn.Pending()
 }
@@ -44,6 +46,11 @@ func (j *job) sendFile(u *upstream) {
 	if u.mux != nil {
 		b.sent, j.paused = 0, false // an earlier attempt may have waited for credit
 		j.sendFrames(u)
+		return
+	}
+	if u.records() {
+		b.sent, j.paused = 0, false
+		j.sendRecords(u)
 		return
 	}
 	if j.chunks() {

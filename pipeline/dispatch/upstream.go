@@ -6,6 +6,7 @@ import (
 
 	"weir/netpoll"
 	"weir/pipeline"
+	"weir/protocol/fastcgi"
 	"weir/protocol/proxyproto"
 )
 
@@ -16,6 +17,7 @@ type upstream struct {
 	job        *job      // nil while idle and once closed
 	next, prev *upstream // of the idle ring; nil when not in it
 	closed     bool
+	decoder    fastcgi.Decoder
 
 	// Of a stream in mux mode, where conn is shared.
 	mux    *muxConn
@@ -171,7 +173,7 @@ func (u *upstream) OnClose(_ *netpoll.Conn, err error) {
 		u.leave()
 	default:
 		defer j.guard(j.c)
-		j.lost(j.consumed(), 502, reasonAbandoned)
+		j.onBroken(u)
 	}
 }
 

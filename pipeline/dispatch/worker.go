@@ -21,16 +21,17 @@ type cacheLine [64]byte
 
 // worker is a worker as all loops see it.
 type worker struct {
-	pool    *Pool
-	n       uint64
-	address string // for messages
-	slots   int32
-	lanes   []lane // by shard
-	mux     bool   // streams over one connection per loop
-	proxy   int    // version of the PROXY header: connections serve one request each
-	handoff bool   // connections are given to it
-	slow    int64  // ns from slowFrom to the full share of requests
-	cookie  []byte // that names it; see sticky.go
+	pool     *Pool
+	n        uint64
+	address  string // for messages
+	slots    int32
+	lanes    []lane // by shard
+	protocol Protocol
+	mux      bool   // streams over one connection per loop
+	proxy    int    // version of the PROXY header: connections serve one request each
+	handoff  bool   // connections are given to it
+	slow     int64  // ns from slowFrom to the full share of requests
+	cookie   []byte // that names it; see sticky.go
 
 	_    cacheLine
 	free atomic.Int32 // slots that no connection, open or being opened, has

@@ -2,6 +2,7 @@ package static
 
 import (
 	"errors"
+	"io/fs"
 	"strings"
 
 	"weir/pipeline"
@@ -32,6 +33,19 @@ func (f *Files) loadNamed(c *pipeline.Context, path string) {
 	default:
 		refuse(c, err)
 	}
+}
+
+// Check says whether path is that of a regular file, by the rules of [Files.Send]; it need not be
+// readable. In the pool for blocking work.
+func (f *Files) Check(path string) error {
+	if path == "" || !validPath(path) || strings.HasSuffix(path, "/") {
+		return fs.ErrNotExist
+	}
+	info, err := f.tree.stat(path[1:])
+	if err == nil && !info.Mode().IsRegular() {
+		err = errSpecial
+	}
+	return err
 }
 
 // deliver answers with a file that an application described.

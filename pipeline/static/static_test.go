@@ -442,3 +442,39 @@ func openHere(tb testing.TB) *static.Files {
 	tb.Cleanup(func() { _ = f.Close() })
 	return f
 }
+
+// TestCheck: only regular files below the root are there, readable or not.
+func TestCheck(t *testing.T) {
+	root := t.TempDir()
+	for _, name := range []string{"a.php", "dir/b.php", ".hidden.php"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, name), nil, 0o200); err != nil {
+			t.Fatal(err)
+		}
+	}
+	outside := filepath.Join(t.TempDir(), "x.php")
+	if err := os.WriteFile(outside, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for from, to := range map[string]string{"in.php": "dir/b.php", "out.php": outside, "up.php": "../x.php"} {
+		if err := os.Symlink(to, filepath.Join(root, from)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := static.New(static.Options{Root: root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	for path, want := range map[string]bool{
+		"/a.php": true, "/dir/b.php": true, "/in.php": true, "/dir": false, "/dir/": false, "/a.php/": false,
+		"/out.php": false, "/up.php": false, "/.hidden.php": false, "/dir/../a.php": false, "//a.php": false, "": false,
+		"/a.php/b.php": false, "/none.php": false, "/a.php\x00": false,
+	} {
+		if err := f.Check(path); (err == nil) != want {
+			t.Errorf("Check(%q) = %v; want there %t", path, err, want)
+		}
+	}
+}

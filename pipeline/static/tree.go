@@ -27,21 +27,37 @@ func openTree(name string) (*tree, error) {
 
 // open opens a file below the root for reading. In the pool for blocking work.
 func (t *tree) open(name string) (*os.File, error) {
+	if err := t.follow(); err != nil {
+		return nil, err
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.beneath.open(t.root, name)
+}
+
+// stat looks at a file below the root, which need not be readable. In the pool for blocking work.
+func (t *tree) stat(name string) (fs.FileInfo, error) {
+	if err := t.follow(); err != nil {
+		return nil, err
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.root.Stat(name)
+}
+
+// follow opens the directory that the name has come to mean.
+func (t *tree) follow() error {
 	info, err := os.Stat(t.name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	t.mu.RLock()
 	moved := !os.SameFile(info, t.info)
 	t.mu.RUnlock()
 	if moved {
-		if err := t.reopen(info); err != nil {
-			return nil, err
-		}
+		return t.reopen(info)
 	}
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return t.beneath.open(t.root, name)
+	return nil
 }
 
 func (t *tree) reopen(info fs.FileInfo) error {

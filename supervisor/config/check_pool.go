@@ -38,6 +38,7 @@ func (r *resolver) checkWorkers(key string, p *Pool) {
 	if _, failed := r.failedBelow(key + ".command"); !failed {
 		r.checkHosted(key, p)
 	}
+	r.checkProtocol(key, p)
 	r.checkScaling(key, p)
 	r.checkDir(key+".dir", p.Dir)
 	r.checkEnv(key+".env", &p.Env)
@@ -54,7 +55,7 @@ func (r *resolver) checkDispatch(key string, p *Pool) {
 	asked := p.Ready.Probe.Kind == KindHTTP
 	given := r.origins[key+".dispatch"].Kind != FromDefault
 	switch {
-	case !given && len(p.Command) == 0 && !asked && len(p.Warmup) == 0:
+	case !given && len(p.Command) == 0 && !asked && len(p.Warmup) == 0 && p.Protocol == ProtocolHTTP:
 		p.Dispatch = DispatchMux
 	case p.Dispatch != DispatchHTTP && asked:
 		r.problem(key+".dispatch", "workers of "+string(p.Dispatch)+

@@ -65,7 +65,7 @@ var table = sync.OnceValue(func() *schema {
 	s := &schema{byPath: map[string]*Key{}}
 	for _, rows := range [][]Key{
 		processKeys, listenerKeys, siteKeys, sidecarKeys, poolKeys, balanceKeys, startKeys, healthKeys, scaleKeys,
-		sendfileKeys, bufferKeys, upstreamKeys, recycleKeys, isolationKeys, afterKeys, frontKeys, spoolKeys,
+		sendfileKeys, bufferKeys, gatewayKeys, upstreamKeys, recycleKeys, isolationKeys, afterKeys, frontKeys, spoolKeys,
 	} {
 		s.rows = append(s.rows, rows...)
 	}

@@ -44,6 +44,7 @@ const (
 	checkEveryMin  = 100 * time.Millisecond
 	resolveMin     = time.Second
 	spoolMemoryMax = 16 << 20 // of one body
+	extensionsMax  = 16       // of scripts
 
 	cpuMax          = 1023 // highest number of a processor, as cpu_set_t holds it
 	cpuPercentMax   = 100 * 1024

@@ -11,6 +11,8 @@ type Pool struct {
 	Dir           string           `json:"dir"`            // absolute working directory
 	Env           Env              `json:"env"`
 	Dispatch      Dispatch         `json:"dispatch"`
+	Protocol      Protocol         `json:"protocol"` // where Dispatch is DispatchHTTP
+	FastCGI       FastCGI          `json:"fastcgi"`
 	Socket        Socket           `json:"socket"`
 	Start         Start            `json:"start"`
 	Workers       WorkerCount      `json:"workers"`

@@ -82,6 +82,7 @@ func (r *resolver) resolvePool(p *Pool) {
 	p.Workers.resolve(r.s.CPUs)
 	r.resolvePath(key+".dir", &p.Dir)
 	r.resolvePath(key+".sendfile.root", &p.Sendfile.Root)
+	r.resolvePath(key+".fastcgi.root", &p.FastCGI.Root)
 	for i := range p.Recycle.Files {
 		r.resolvePath(key+".recycle.files", &p.Recycle.Files[i])
 	}

@@ -47,7 +47,8 @@ var spoolKeys = []Key{
 func (r *resolver) checkSpool() {
 	needed := false
 	for i := range r.c.Pools {
-		needed = needed || r.c.Pools[i].Buffer == BufferRequest
+		p := &r.c.Pools[i]
+		needed = needed || p.Buffer == BufferRequest || p.Protocol == ProtocolFastCGI || p.Protocol == ProtocolUWSGI
 	}
 	for i := range r.c.Sites {
 		for j := range r.c.Sites[i].Apps {

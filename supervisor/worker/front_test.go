@@ -22,6 +22,7 @@ type told struct{ hung chan string }
 func (told) Drained(string, uint64)                      {}
 func (told) Refused(string, uint64, string)              {}
 func (told) Served(string, uint64)                       {}
+func (told) Reported(string, uint64, string)             {}
 func (told) Waiting(string)                              {}
 func (told) Circuit(string, uint64, string)              {}
 func (e told) Failing(_ string, _ uint64, why string)    { e.hung <- "failing: " + why }
