@@ -99,7 +99,7 @@ var balanceRows = []keyRow{
 	{
 		key: "pools.*.circuit.open", base: edit{pool: "workers: 2, circuit: {failures: 1}"},
 		set:    edit{pool: "workers: 2, circuit: {failures: 1, open: 20ms}"},
-		before: "1", after: "3", probe: failing502(300, 3),
+		before: "1", after: "3", probe: failing502(1000, 3),
 	},
 }
 
