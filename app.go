@@ -9,6 +9,7 @@ import (
 
 	"weir/pipeline"
 	"weir/pipeline/middleware"
+	"weir/supervisor/config"
 )
 
 // Setup composes an application: it adds middleware and handlers to b. It runs in the process that
@@ -99,3 +100,21 @@ func (r registry) MiddlewareNames() []string {
 
 // Handler implements config.Registry.
 func (r registry) Handler(name string) bool { return r.app.setup(name) != nil }
+
+// hosts reports whether a front that serves c runs code of the program's own.
+func (r registry) hosts(c *config.Config) bool {
+	for i := range c.Sites {
+		s := &c.Sites[i]
+		for j := range s.Middleware {
+			if _, own := r.app.Middleware[s.Middleware[j].Name]; own {
+				return true
+			}
+		}
+		for j := range s.Apps {
+			if s.Apps[j].Kind() == config.AppHandler {
+				return true
+			}
+		}
+	}
+	return false
+}

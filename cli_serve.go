@@ -38,6 +38,7 @@ func (c *cli) serve(ctx context.Context, s config.Sources) error {
 		Applied:       func(l *config.Loaded) { log.follow(l.Config.Log) },
 		WorkerCommand: func(p *config.Pool) []string { return []string{exe, workerRole, p.Handler} },
 		Counters:      server.CounterNames(),
+		Hosts:         registry{c.app}.hosts,
 		Exe:           exe, FrontArgs: []string{frontRole}, Logger: log.Logger,
 		Status: stderr, Started: c.started, Version: version(),
 	})

@@ -22,6 +22,8 @@ import (
 // front is the process that carries client traffic: what the supervisor says, done to loops, server
 // and pools. Its methods run on the control channel's goroutine unless said otherwise.
 type front struct {
+	supervisor.Link // routes, once started
+
 	app      *App
 	session  *supervisor.FrontSession
 	loops    []*netpoll.Loop
@@ -117,6 +119,7 @@ func (f *front) start(s *supervisor.Snapshot) error {
 	f.spool = dispatch.NewSpool(f.spoolOptions(s))
 	f.routes = newRouteSet(
 		f.app, f.loops, workerEvents{f.session.Events(), f.log.Logger}, s.Secret, f.spool)
+	f.Link = f.routes
 	for _, l := range f.loops {
 		f.running.Go(l.Run)
 	}
@@ -233,22 +236,21 @@ func frontListeners(s *supervisor.Snapshot) []server.Listener {
 	return append(out, siteListeners(s.Config)...) // for sockets that are lent
 }
 
+// Lend implements supervisor.FrontHandler.
+func (f *front) Lend(id uint64, address string, fd int) {
+	if err := f.server.Join(id, address, fd, true); err != nil {
+		f.log.Error("a pool without workers does not answer", "address", address, "error", err)
+	}
+}
+
+// Reclaim implements supervisor.FrontHandler.
+func (f *front) Reclaim(id uint64) { f.server.Part(id) }
+
 // StatusWanted implements supervisor.FrontHandler.
 func (f *front) StatusWanted() {
 	go func() {
-		report := struct {
-			Connections int    `json:"connections"`
-			Loops       int    `json:"loops"`
-			LogLost     uint64 `json:"log_lost"` // lines of our own log that nobody took
-			Spool       any    `json:"spool"`
-			Pools       []any  `json:"pools"`
-		}{
-			Connections: f.server.Connections(), Loops: len(f.loops), LogLost: f.stderr.Lost(),
-			Spool: f.spool.Snapshot(),
-		}
-		for _, p := range f.routes.all() {
-			report.Pools = append(report.Pools, p.Snapshot())
-		}
+		report := reportOf(f.server, len(f.loops), f.spool, f.routes.all())
+		report.LogLost = f.stderr.Lost()
 		b, err := json.Marshal(report)
 		if err != nil {
 			f.log.Error("status", "error", err)

@@ -19,6 +19,8 @@ const (
 
 	blockingIdleMax = 10 * time.Second // how long a goroutine for blocking work waits for more
 	blockingDefault = 10_000           // of a Server
+	blockingEndMax  = time.Second      // for handlers that do not mind the end of their exchange
+	secretBytesMin  = 16               // of Server.Secret
 	drainDefault    = 25 * time.Second // of Server.Run
 	reloadTimeout   = 5 * time.Minute  // of a reload that a signal asked for
 )

@@ -1,14 +1,17 @@
 package weir
 
 import (
+	"context"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"weir/pipeline/server"
+	"weir/supervisor"
 )
 
 // DefaultListen is where a Server listens that was told nothing.
@@ -28,7 +31,10 @@ func (s *Server) open() (out []server.Listener, err error) {
 		if ln.Addr().Network() == "unix" {
 			s.files = append(s.files, ln.Addr().String())
 		}
-		if out, err = s.take(out, ln); err != nil {
+		if out, err = s.take(out, ln); err == nil {
+			err = s.keep(out[len(out)-1].FDs[0])
+		}
+		if err != nil {
 			return out, err
 		}
 	}
@@ -49,7 +55,9 @@ func listen(address string) (net.Listener, error) {
 		ln.(*net.UnixListener).SetUnlinkOnClose(false) // our duplicate lives on
 		return ln, nil
 	}
-	return net.Listen("tcp", address)
+	var plain net.ListenConfig
+	plain.SetMultipathTCP(false) // such a socket costs more, and cannot be plugged
+	return plain.Listen(context.Background(), "tcp", address)
 }
 
 // take duplicates ln's socket for the loops and closes ln. The descriptor is not made blocking, as
@@ -79,6 +87,26 @@ func (s *Server) take(out []server.Listener, ln net.Listener) ([]server.Listener
 	s.addrs = append(s.addrs, ln.Addr())
 	name := fmt.Sprintf("%s:%s", ln.Addr().Network(), ln.Addr())
 	return append(out, server.Listener{Address: name, FDs: []int{fd}}), nil
+}
+
+// keep makes a duplicate of a socket that nobody else has, for plug.
+func (s *Server) keep(fd int) error {
+	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("fcntl", err)
+	}
+	s.own = append(s.own, own)
+	return nil
+}
+
+// plug has the kernel queue no more connections to the sockets that Start opened, so that the loops can
+// accept what it has queued and close them without resetting anybody. Others' sockets are left alone.
+func (s *Server) plug(ctx context.Context) {
+	if err := supervisor.PlugAll(ctx, s.own); err != nil {
+		s.logger().Debug("plug", "error", err) // then as before: a small window
+	}
+	closeFDs(s.own) // a duplicate would keep the socket open
+	s.own = nil
 }
 
 func closeFDs(fds []int) {

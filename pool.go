@@ -4,141 +4,193 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
+	"sync"
 	"sync/atomic"
 
-	"weir/netpoll"
 	"weir/pipeline"
 	"weir/pipeline/dispatch"
 	"weir/supervisor"
+	"weir/supervisor/admin"
+	"weir/supervisor/config"
 )
+
+// PoolConfig is a pool as a configuration file says it, key by key: Queue.Length is queue.length. The
+// zero value of every field is its key's default; Name and one of Command and Upstreams are required.
+// Paths that are relative are so to the working directory.
+type PoolConfig = config.Pool
+
+// PoolStatus is what a pool is at one moment, as weir status shows it.
+type PoolStatus = admin.Pool
 
 // Errors of a Pool's methods.
 var (
 	// ErrNotStarted: the Server that has the pool was not started.
 	ErrNotStarted = errors.New("weir: pool is not started")
-	// ErrPoolTaken: the pool belongs to another Server.
+	// ErrPoolTaken: the pool belongs to another Server, or to a former one.
 	ErrPoolTaken = errors.New("weir: pool belongs to another server")
 )
 
-// Pool is an application pool of a [Server]: supervised worker processes, and the handler that
-// dispatches to them.
+// Pool is an application pool of a [Server]: worker processes that it supervises, or servers that are
+// not ours, and handlers that dispatch to them.
 type Pool struct {
-	config supervisor.PoolConfig
-	pool   *supervisor.Pool // nil before Start
-	to     atomic.Pointer[dispatch.Pool]
-	route  atomic.Pointer[pipeline.Handler]
+	config config.Pool // complete
+	whole  poolRoute
+	of     atomic.Pointer[supervisor.Pools] // nil before Start
+
+	mu     sync.Mutex
+	server *Server        // whose pool it is; nil before Start; guarded by mu
+	to     *dispatch.Pool // nil before Start; guarded by mu
+	routes []*poolRoute   // that wait for it; guarded by mu
 }
 
-// NewPool checks c. The pool's workers are started by the Server that has it among its Pools.
-func NewPool(c supervisor.PoolConfig) (*Pool, error) {
-	if c.Name == "" || len(c.Command) == 0 {
-		return nil, fmt.Errorf("weir: pool %q: name and command are required", c.Name)
-	}
-	return &Pool{config: c}, nil
+// RouteConfig is what a way to a pool has of its own. What is zero is the pool's.
+type RouteConfig struct {
+	Priority config.Priority // place in the queue; "" is PriorityNormal
+	Timeouts config.UpstreamTimeouts
+	Buffer   config.Buffer
 }
 
-// Handler dispatches to the pool's workers. Before Start it answers 503.
-func (p *Pool) Handler() pipeline.Handler {
-	return func(c *pipeline.Context) {
-		if h := p.route.Load(); h != nil {
-			(*h)(c)
-			return
-		}
-		c.Fail(503, pipeline.AppShutdown)
+// poolRoute is a way to a pool that leads there as soon as it is started.
+type poolRoute struct {
+	app     config.App
+	handler atomic.Pointer[pipeline.Handler]
+}
+
+// NewPool checks c, as a file is checked; the error names the key. The pool's workers are started by
+// the Server that has it among its Pools.
+//
+// Not for a Server are DispatchReuseport, whose workers take an address over that a supervisor keeps
+// for them, and After, as it has no sidecars: a program that wants them is one by [Main].
+func NewPool(c PoolConfig) (*Pool, error) {
+	var err error
+	name := c.Name
+	switch {
+	case c.Dispatch == config.DispatchReuseport:
+		err = errors.New("dispatch: reuseport: its workers take an address over, and those of a Server " +
+			"are its loops'; use http, mux or handoff")
+	case len(c.After) > 0:
+		err = fmt.Errorf("after: %s: a Server has no sidecars", c.After[0])
+	default:
+		c, err = config.CompletePool(c)
 	}
+	p := &Pool{config: c}
+	if err == nil {
+		p.whole.app, err = config.CompleteRoute(&c, config.App{})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("weir: pool %q: %w", name, err)
+	}
+	return p, nil
+}
+
+// Handler dispatches to the pool. Before Start it answers 503.
+func (p *Pool) Handler() pipeline.Handler { return p.whole.serve }
+
+// Route is Handler with settings of its own, say for an upload or for those that may wait.
+func (p *Pool) Route(c RouteConfig) (pipeline.Handler, error) {
+	a, err := config.CompleteRoute(&p.config, config.App{
+		Priority: c.Priority, Timeouts: c.Timeouts, Buffer: c.Buffer,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("weir: pool %q: route: %w", p.config.Name, err)
+	}
+	r := &poolRoute{app: a}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.to != nil {
+		r.lead(p.to)
+	} else {
+		p.routes = append(p.routes, r)
+	}
+	return r.serve, nil
+}
+
+func (r *poolRoute) serve(c *pipeline.Context) {
+	if h := r.handler.Load(); h != nil {
+		(*h)(c)
+		return
+	}
+	c.Fail(503, pipeline.AppShutdown)
+}
+
+func (r *poolRoute) lead(to *dispatch.Pool) {
+	h := routeTo(to, &r.app)
+	r.handler.Store(&h)
 }
 
 // Status is what the pool is now.
-func (p *Pool) Status() supervisor.PoolStatus {
-	if p.pool == nil {
-		return supervisor.PoolStatus{Name: p.config.Name}
+func (p *Pool) Status() PoolStatus {
+	if ps := p.of.Load(); ps != nil {
+		if st, ok := ps.Report(p.config.Name); ok {
+			return st
+		}
 	}
-	return p.pool.Status()
+	return PoolStatus{Name: p.config.Name, State: supervisor.PoolStopped.String(),
+		Want: supervisor.PoolStopped.String()}
+}
+
+// Start makes the pool run that was drained, has failed, or has `start: manual`; it returns when a
+// worker is ready. The Server starts all others by itself.
+func (p *Pool) Start(ctx context.Context) error {
+	return p.act(ctx, admin.Action{Verb: admin.VerbStart})
 }
 
 // Recycle replaces every worker, one by one, each by one that is ready before the old one drains.
 func (p *Pool) Recycle(ctx context.Context) error {
-	if p.pool == nil {
-		return ErrNotStarted
-	}
-	return p.pool.Recycle(ctx, "asked for")
+	return p.act(ctx, admin.Action{Verb: admin.VerbRecycle})
 }
 
-// Drain refuses new requests (503 AppShutdown), finishes those begun and stops the workers.
+// Drain refuses new requests (503 AppShutdown), finishes those begun, within stop_timeout, and stops
+// the workers. ctx bounds the wait.
 func (p *Pool) Drain(ctx context.Context) error {
-	if p.pool == nil {
-		return ErrNotStarted
-	}
-	return p.pool.Stop(ctx)
+	return p.act(ctx, admin.Action{Verb: admin.VerbStop})
 }
 
-// Scale makes the pool have so many workers, between the bounds of its Scale if it has any; there load
-// goes on from that number.
+// Scale makes the pool have so many workers, between the bounds of its Workers if it has any; there
+// load goes on from that number.
 func (p *Pool) Scale(ctx context.Context, workers int) error {
-	if p.pool == nil {
-		return ErrNotStarted
-	}
-	return p.pool.Scale(ctx, workers)
+	return p.act(ctx, admin.Action{Verb: admin.VerbScale, Count: workers})
 }
 
-// attach makes the dispatching half, on the loops of a server that starts.
-func (p *Pool) attach(loops []*netpoll.Loop, ev workerEvents, trusted []netip.Prefix) error {
-	o := dispatch.Options{Name: p.config.Name, TrustedProxies: trusted}
-	healthOptions(&o, p.config.Hang, p.config.RapidFail)
-	to := dispatch.NewPool(o, loops, ev)
-	if !p.to.CompareAndSwap(nil, to) {
-		return ErrPoolTaken
+func (p *Pool) act(ctx context.Context, a admin.Action) error {
+	ps := p.of.Load()
+	if ps == nil {
+		return ErrNotStarted
 	}
-	h := to.Handler()
-	p.route.Store(&h)
+	a.Pool = p.config.Name
+	return ps.Act(ctx, a)
+}
+
+// take makes the pool s's.
+func (p *Pool) take(s *Server) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.server != nil {
+		return fmt.Errorf("%w: %s", ErrPoolTaken, p.config.Name)
+	}
+	p.server = s
 	return nil
 }
 
-// poolLinks is the supervisor's view of a server in its own process: direct calls.
-type poolLinks map[string]*Pool
-
-// PoolAvailable implements supervisor.Link.
-func (l poolLinks) PoolAvailable(pool string, a supervisor.Availability) {
-	l[pool].to.Load().SetAvailable(availabilities[a])
-}
-
-// WorkerReady implements supervisor.Link.
-func (l poolLinks) WorkerReady(w supervisor.WorkerRef, e supervisor.Endpoint) {
-	// The endpoint was connected to a moment ago; an address that cannot be parsed is a bug.
-	if err := l[w.Pool].to.Load().AddWorker(w.N, dispatchEndpoint(e)); err != nil {
-		panic(fmt.Sprintf("weir: worker %s: %v", w, err))
+// attach has the ways to the pool lead to its dispatching half.
+func (p *Pool) attach(to *dispatch.Pool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.to = to
+	for _, r := range append(p.routes, &p.whole) {
+		r.lead(to)
 	}
+	p.routes = nil
 }
 
-// WorkerDrain implements supervisor.Link.
-func (l poolLinks) WorkerDrain(w supervisor.WorkerRef) { l[w.Pool].to.Load().DrainWorker(w.N) }
-
-// WorkerFail implements supervisor.Link.
-func (l poolLinks) WorkerFail(w supervisor.WorkerRef, reason string) {
-	l[w.Pool].to.Load().FailWorker(w.N, reason)
+// buffers reports whether a way to the pool keeps bodies until they are whole.
+func (p *Pool) buffers() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range p.routes {
+		if r.app.Buffer == config.BufferRequest {
+			return true
+		}
+	}
+	return p.config.Buffer == config.BufferRequest
 }
-
-// WorkerGone implements supervisor.Link.
-func (l poolLinks) WorkerGone(w supervisor.WorkerRef) { l[w.Pool].to.Load().RemoveWorker(w.N) }
-
-// laterEvents passes events on to pools that are made after what reports them.
-type laterEvents struct{ to **supervisor.Pools }
-
-func (e laterEvents) WorkerDrained(w supervisor.WorkerRef) { (*e.to).WorkerDrained(w) }
-func (e laterEvents) WorkerHung(w supervisor.WorkerRef, detail string) {
-	(*e.to).WorkerHung(w, detail)
-}
-func (e laterEvents) WorkerRefused(w supervisor.WorkerRef, err string) {
-	(*e.to).WorkerRefused(w, err)
-}
-
-func (e laterEvents) WorkerCircuit(w supervisor.WorkerRef, why string) {
-	(*e.to).WorkerCircuit(w, why)
-}
-
-func (e laterEvents) WorkerServed(w supervisor.WorkerRef) { (*e.to).WorkerServed(w) }
-
-func (e laterEvents) PoolWaits(pool string) { (*e.to).PoolWaits(pool) }
-
-func (e laterEvents) PoolLoad(l supervisor.PoolLoad) { (*e.to).PoolLoad(l) }

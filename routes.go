@@ -3,7 +3,6 @@ package weir
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"sync"
 
 	"weir/netpoll"
@@ -90,7 +89,8 @@ func (r *routeSet) next(c *config.Config, fronts int) (*routing, error) {
 			}
 			site.Apps = append(site.Apps, server.App{
 				Name: appName(a), Prefix: a.Prefix, Handler: h, Limits: serverLimits(a.Limits),
-				Keeps: a.Kind() == config.AppPool && len(s.Middleware) == 0,
+				Connect: a.Connect,
+				Keeps:   a.Kind() == config.AppPool && len(s.Middleware) == 0,
 			})
 		}
 		n.sites = append(n.sites, site)
@@ -114,7 +114,7 @@ func appName(a *config.App) string {
 func (r *routeSet) handler(n *routing, a *config.App) (pipeline.Handler, error) {
 	switch a.Kind() {
 	case config.AppPool:
-		return n.pools[a.Pool].RouteAt(priorities[a.Priority], routeOptions(a)), nil
+		return routeTo(n.pools[a.Pool], a), nil
 	case config.AppStatic:
 		files, err := r.static(a.Static.Root)
 		if err != nil {
@@ -194,16 +194,6 @@ func (r *routeSet) settle(n *routing) {
 	}
 }
 
-// tell notes what the supervisor says of a pool.
-func (r *routeSet) tell(pool string, a supervisor.Availability) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if p := r.pools[pool]; p != nil { // else a reload has removed it
-		r.told[pool] = a
-		p.SetAvailable(r.available(pool))
-	}
-}
-
 // review looks once more at a pool of which a worker has left rotation.
 func (r *routeSet) review(pool string) {
 	r.mu.Lock()
@@ -228,6 +218,13 @@ func (r *routeSet) available(name string) dispatch.Availability {
 	return a
 }
 
+// close gives static roots back. No exchange may be under way.
+func (r *routeSet) close() {
+	for _, files := range r.statics {
+		_ = files.Close() // opened for reading only
+	}
+}
+
 func (r *routeSet) pool(name string) *dispatch.Pool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -243,95 +240,3 @@ func (r *routeSet) all() []*dispatch.Pool {
 	}
 	return out
 }
-
-// Lend implements supervisor.FrontHandler.
-func (f *front) Lend(id uint64, address string, fd int) {
-	if err := f.server.Join(id, address, fd, true); err != nil {
-		f.log.Error("a pool without workers does not answer", "address", address, "error", err)
-	}
-}
-
-// Reclaim implements supervisor.FrontHandler.
-func (f *front) Reclaim(id uint64) { f.server.Part(id) }
-
-// PoolAvailable implements supervisor.FrontHandler.
-func (f *front) PoolAvailable(pool string, a supervisor.Availability) {
-	f.routes.tell(pool, a)
-}
-
-// WorkerReady implements supervisor.FrontHandler.
-func (f *front) WorkerReady(w supervisor.WorkerRef, e supervisor.Endpoint) {
-	p := f.routes.pool(w.Pool)
-	if p == nil {
-		return
-	}
-	if err := p.AddWorker(w.N, dispatchEndpoint(e)); err != nil {
-		f.session.Events().WorkerRefused(w, err.Error())
-	}
-}
-
-// WorkerDrain implements supervisor.FrontHandler.
-func (f *front) WorkerDrain(w supervisor.WorkerRef) {
-	if p := f.routes.pool(w.Pool); p != nil {
-		p.DrainWorker(w.N)
-		f.routes.review(w.Pool)
-		return
-	}
-	f.session.Events().WorkerDrained(w) // of a pool that a reload has removed
-}
-
-// WorkerFail implements supervisor.FrontHandler.
-func (f *front) WorkerFail(w supervisor.WorkerRef, reason string) {
-	if p := f.routes.pool(w.Pool); p != nil {
-		p.FailWorker(w.N, reason)
-		f.routes.review(w.Pool)
-		return
-	}
-	f.session.Events().WorkerHung(w, reason) // of a pool that a reload has removed
-}
-
-// WorkerGone implements supervisor.FrontHandler.
-func (f *front) WorkerGone(w supervisor.WorkerRef) {
-	if p := f.routes.pool(w.Pool); p != nil {
-		p.RemoveWorker(w.N)
-		f.routes.review(w.Pool)
-	}
-}
-
-// workerEvents passes what dispatch sees on to the supervisor.
-type workerEvents struct {
-	to  supervisor.LinkEvents
-	log *slog.Logger
-}
-
-func (e workerEvents) Drained(pool string, n uint64) {
-	e.to.WorkerDrained(supervisor.WorkerRef{Pool: pool, N: n})
-}
-
-func (e workerEvents) Hung(pool string, n uint64, detail string) {
-	e.to.WorkerHung(supervisor.WorkerRef{Pool: pool, N: n}, detail)
-}
-
-func (e workerEvents) Refused(pool string, n uint64, err string) {
-	e.to.WorkerRefused(supervisor.WorkerRef{Pool: pool, N: n}, err)
-}
-
-func (e workerEvents) Circuit(pool string, n uint64, why string) {
-	e.to.WorkerCircuit(supervisor.WorkerRef{Pool: pool, N: n}, why)
-}
-
-func (e workerEvents) Served(pool string, n uint64) {
-	e.to.WorkerServed(supervisor.WorkerRef{Pool: pool, N: n})
-}
-
-func (e workerEvents) Failing(pool string, n uint64, why string) {
-	e.log.Warn("worker fails", "pool", pool,
-		"worker", supervisor.WorkerRef{Pool: pool, N: n}.String(), "reason", why)
-}
-
-func (e workerEvents) Audited(pool string, n uint64, detail string) {
-	e.log.Error("audit: slots corrected", "pool", pool,
-		"worker", supervisor.WorkerRef{Pool: pool, N: n}.String(), "reason", detail)
-}
-
-func (e workerEvents) Waiting(pool string) { e.to.PoolWaits(pool) }

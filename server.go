@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/panjf2000/ants/v2"
 
@@ -37,8 +40,9 @@ var ErrStarted = errors.New("weir: server was started already")
 // all child processes it waits only for those it started.
 type Server struct {
 	Listen    []string       // "127.0.0.1:8080", ":8080" or "unix:/path"; port 0 is allowed
-	Listeners []net.Listener // TCP or Unix, in addition; taken over by Start
+	Listeners []net.Listener // TCP or Unix, in addition; taken over by Start, also those of other holders
 	Handler   pipeline.Handler
+	Connect   bool    // CONNECT goes to Handler, too; else it is answered 405
 	Pools     []*Pool // started by Start, stopped by Shutdown
 
 	Loops          int // 0 = half of GOMAXPROCS, at least 1
@@ -47,20 +51,27 @@ type Server struct {
 	TrustedProxies []netip.Prefix
 	Blocking       int          // blocking handlers at once; 0 = 10 000
 	Connections    int          // client connections; 0 = no bound but descriptors
-	RuntimeDir     string       // for workers' sockets; "" = a temporary directory
+	RuntimeDir     string       // for workers' sockets, of this Server alone; "" = a temporary directory
 	Logger         *slog.Logger // nil = discard
+	Output         io.Writer    // what workers print, in whole lines; nil = os.Stderr
+	Secret         []byte       // signs the cookies of sticky pools, 16 bytes or more; nil = a random one
+	Spool          config.Spool // of request bodies, for buffer: request; zero = the keys' defaults
 
 	mu       sync.Mutex
 	started  bool
 	loops    []*netpoll.Loop
 	server   *server.Server
+	routes   *routeSet
+	spool    *dispatch.Spool
 	pools    *supervisor.Pools
 	loads    *loadReporter
 	blocking *ants.Pool
 	addrs    []net.Addr
 	tempDir  string
 	files    []string // Unix sockets that Start made
+	own      []int    // duplicates of the listening sockets that Start made, to be plugged
 	running  sync.WaitGroup
+	state    atomic.Pointer[serving]
 	done     chan struct{}
 	failure  error
 }
@@ -92,6 +103,7 @@ func (s *Server) Start(ctx context.Context) error {
 		s.teardown(context.WithoutCancel(ctx))
 		return fmt.Errorf("weir: start: %w", err)
 	}
+	s.state.Store(&serving{server: s.server, began: time.Now(), state: stateRunning})
 	return nil
 }
 
@@ -119,25 +131,52 @@ var ErrCut = errors.New("exchanges were cut")
 
 // Shutdown stops accepting, lets what has begun finish, then stops the pools. When ctx ends first the
 // rest is cut; the error then wraps ErrCut.
-func (s *Server) Shutdown(ctx context.Context) error {
+//
+// Nobody who connects meanwhile is reset: the kernel queues no more connections to the sockets that
+// Start opened, those that it has queued are served, and then the sockets are closed. Sockets that came
+// as Listeners may have other holders, who go on accepting from them.
+func (s *Server) Shutdown(ctx context.Context) error { return s.end(ctx, nil) }
+
+// end is Shutdown, for a reason if it was not asked for.
+func (s *Server) end(ctx context.Context, why error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.started || s.server == nil {
-		return nil
+		return s.failure
+	}
+	s.failure = why
+	now := *s.state.Load()
+	now.state = stateDraining
+	s.state.Store(&now)
+	s.plug(ctx)
+	for _, p := range s.dispatchers() {
+		p.Leave()
 	}
 	if cut := s.server.Drain(ctx, nil); cut > 0 {
-		s.failure = fmt.Errorf("weir: shutdown: %d %w", cut, ErrCut)
+		s.failure = errors.Join(why, fmt.Errorf("weir: shutdown: %d %w", cut, ErrCut))
 	}
 	s.teardown(ctx)
 	return s.failure
 }
 
-// Run is Start, then Shutdown when ctx ends, within the default drain time.
+// abort ends a server of which a pool failed that has `then: exit`.
+func (s *Server) abort(err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), drainDefault)
+	defer cancel()
+	_ = s.end(ctx, err) // Wait returns it
+}
+
+// Run is Start, then Shutdown when ctx ends, within the default drain time. It returns early when the
+// server has ended by itself.
 func (s *Server) Run(ctx context.Context) error {
 	if err := s.Start(ctx); err != nil {
 		return err
 	}
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case <-s.done:
+		return s.Wait()
+	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainDefault)
 	defer cancel()
 	return s.Shutdown(drain)
@@ -166,7 +205,7 @@ func (s *Server) sites(listeners []server.Listener) []server.Site {
 	if h == nil {
 		h = pipeline.NotFoundHandler
 	}
-	site.Apps = []server.App{{Prefix: "/", Handler: h}}
+	site.Apps = []server.App{{Prefix: "/", Handler: h, Connect: s.Connect}}
 	return []server.Site{site}
 }
 
@@ -203,61 +242,12 @@ func (s *Server) startLoops() error {
 	return nil
 }
 
-// startPools starts all pools at once and waits for a ready worker of each.
-func (s *Server) startPools(ctx context.Context) error {
-	if len(s.Pools) == 0 {
-		return nil
-	}
-	dir := s.RuntimeDir
-	if dir == "" {
-		var err error
-		if dir, err = os.MkdirTemp("", "weir-"); err != nil {
-			return err
-		}
-		s.tempDir = dir
-	}
-	link := make(poolLinks, len(s.Pools))
-	var events supervisor.LinkEvents = laterEvents{&s.pools}
-	log := s.Logger
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	for _, p := range s.Pools {
-		if err := p.attach(s.loops, workerEvents{events, log}, s.TrustedProxies); err != nil {
-			return err
-		}
-		link[p.config.Name] = p
-	}
-	pools, err := supervisor.NewPools(supervisor.PoolsOptions{
-		Link: link, Logger: s.Logger, RuntimeDir: dir, Starts: max(2, 2*runtime.GOMAXPROCS(0)),
-	})
-	if err != nil {
-		return err
-	}
-	s.pools = pools
-	s.loads = startLoadReporter(s.dispatchers, events)
-	errs := make(chan error, len(s.Pools))
-	for _, p := range s.Pools {
-		if p.pool, err = pools.Add(p.config); err != nil {
-			return err
-		}
-	}
-	for _, p := range s.Pools {
-		go func() { errs <- p.pool.Start(ctx) }()
-	}
-	for range s.Pools {
-		err = errors.Join(err, <-errs)
-	}
-	return err
-}
-
 // dispatchers are the dispatching halves of the pools.
 func (s *Server) dispatchers() []*dispatch.Pool {
-	out := make([]*dispatch.Pool, len(s.Pools))
-	for i, p := range s.Pools {
-		out[i] = p.to.Load()
+	if s.routes == nil {
+		return nil
 	}
-	return out
+	return s.routes.all()
 }
 
 // teardown ends pools and loops; with s.mu held.
@@ -268,13 +258,17 @@ func (s *Server) teardown(ctx context.Context) {
 			s.failure = err
 		}
 	}
+	if now := s.state.Load(); now != nil {
+		last := &serving{began: now.began, state: stateStopped, counters: s.server.Counters()}
+		s.state.Store(last)
+	}
 	for _, l := range s.loops {
 		l.Stop()
 	}
 	s.running.Wait()
-	if s.blocking != nil {
-		s.blocking.Release()
-	}
+	s.endBlocking()
+	closeFDs(s.own)
+	s.own = nil
 	for _, path := range s.files {
 		_ = os.Remove(path) // may be gone already
 	}
@@ -286,5 +280,20 @@ func (s *Server) teardown(ctx context.Context) {
 	case <-s.done:
 	default:
 		close(s.done)
+	}
+}
+
+// endBlocking waits a moment for the handlers that were cut, then closes the files that they may have
+// been reading.
+func (s *Server) endBlocking() {
+	if s.blocking == nil {
+		return
+	}
+	if err := s.blocking.ReleaseTimeout(blockingEndMax); err != nil {
+		s.logger().Warn("handlers go on after the end", "count", s.blocking.Running())
+		return
+	}
+	if s.routes != nil {
+		s.routes.close()
 	}
 }

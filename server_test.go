@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"weir/pipeline"
-	"weir/supervisor"
 	"weir/supervisor/config"
 )
 
@@ -85,6 +84,38 @@ func TestServerAddresses(t *testing.T) {
 	}
 }
 
+// CONNECT is for the handler of who asks for it.
+func TestServerConnect(t *testing.T) {
+	for _, connect := range []bool{false, true} {
+		s := started(t, &Server{
+			Listen: []string{"127.0.0.1:0"}, Loops: 1, Connect: connect,
+			Handler: pipeline.FromHTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				c, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer c.Close() //nolint:errcheck // the client's end shows
+				_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\nno "+r.URL.Host)
+			})),
+		})
+		c, err := net.Dial("tcp", s.Addrs()[0].String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(c, "CONNECT a.example:1 HTTP/1.1\r\nHost: a.example:1\r\n\r\n")
+		b, err := io.ReadAll(c)
+		_ = c.Close()
+		status, end := "HTTP/1.1 405 ", "\n"
+		if connect {
+			status, end = "HTTP/1.1 200 OK\r\n", "\r\n\r\nno a.example:1"
+		}
+		if !strings.HasPrefix(string(b), status) || !strings.HasSuffix(string(b), end) || err != nil {
+			t.Errorf("Connect %v: %q, %v", connect, b, err)
+		}
+	}
+}
+
 // After Shutdown nothing listens, files are gone, and Wait returns.
 func TestServerShutdown(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.sock")
@@ -153,17 +184,14 @@ func TestServerStartFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close() //nolint:errcheck // never accepted anything
-	missing, err := NewPool(supervisor.PoolConfig{Name: "m", Command: []string{"/no/such/program"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	missing := testPool(t, PoolConfig{Name: "m", Env: roleEnv("exit")})
 	for _, tt := range []struct {
 		desc, want string
 		s          *Server
 	}{
 		{"port in use", "address already in use", &Server{Listen: []string{taken.Addr().String()}}},
 		{"bad address", "missing port", &Server{Listen: []string{"127.0.0.1"}}},
-		{"no program", "/no/such/program", &Server{Listen: []string{"127.0.0.1:0"},
+		{"no worker", "pool failed", &Server{Listen: []string{"127.0.0.1:0"},
 			Pools: []*Pool{missing}}},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -178,14 +206,17 @@ func TestServerStartFails(t *testing.T) {
 	}
 }
 
-// testPool is a pool of this binary's workers.
-func testPool(t *testing.T, name string, n int) *Pool {
+// testPool is a pool of this binary's workers, by default of those that say who they are.
+func testPool(t *testing.T, c PoolConfig) *Pool {
 	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
+	if len(c.Upstreams) == 0 && len(c.Command) == 0 {
+		exe, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Command = []string{exe, testRole}
 	}
-	p, err := NewPool(supervisor.PoolConfig{Name: name, Command: []string{exe, testRole}, Workers: n})
+	p, err := NewPool(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,13 +230,12 @@ func TestServerPool(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // temporary
-	p := testPool(t, "shop", 1)
+	p := testPool(t, PoolConfig{Name: "shop"})
 	if err := p.Recycle(t.Context()); !errors.Is(err, ErrNotStarted) {
 		t.Errorf("Recycle before Start = %v; want ErrNotStarted", err)
 	}
 	b := pipeline.New()
-	hand := testPool(t, "hand", 1)
-	hand.config.Dispatch = config.DispatchHandoff
+	hand := testPool(t, PoolConfig{Name: "hand", Dispatch: config.DispatchHandoff})
 	b.Map("/shop", func(b *pipeline.Builder) { b.Run(p.Handler()) })
 	b.Map("/hand", func(b *pipeline.Builder) { b.Run(hand.Handler()) })
 	b.Map("/to", func(b *pipeline.Builder) {
@@ -265,7 +295,7 @@ func TestServerPool(t *testing.T) {
 
 // A pool belongs to one server.
 func TestPoolTaken(t *testing.T) {
-	p := testPool(t, "shop", 1)
+	p := testPool(t, PoolConfig{Name: "shop"})
 	started(t, &Server{Listen: []string{"127.0.0.1:0"}, Loops: 1, Pools: []*Pool{p}})
 	other := &Server{Listen: []string{"127.0.0.1:0"}, Loops: 1, Pools: []*Pool{p}}
 	if err := other.Start(t.Context()); !errors.Is(err, ErrPoolTaken) {

@@ -125,6 +125,7 @@ func (s *site) sites(c *config.Config) ([]server.Site, error) {
 	a := &own.Apps[0]
 	return []server.Site{{Name: own.Name, Bindings: bindings(own), Apps: []server.App{{
 		Name: appName(a), Prefix: a.Prefix, Handler: h, Limits: serverLimits(a.Limits),
+		Connect: a.Connect,
 	}}}}, nil
 }
 
@@ -172,6 +173,11 @@ func (s *site) Alive(pong func(inFlight int)) {
 		n := int(s.row[server.CounterRequests] - s.row[server.CounterCompleted])
 		go pong(n) // it may wait for the supervisor
 	})
+}
+
+// Rest implements worker.Site.
+func (s *site) Rest(rested func()) {
+	s.server.Rest(func() { go rested() }) // it may wait for the supervisor
 }
 
 // ReopenLogs implements worker.Site.

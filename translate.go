@@ -183,6 +183,11 @@ var priorities = map[config.Priority]dispatch.Priority{
 	config.PriorityLow:    dispatch.Low,
 }
 
+// routeTo is the way of a to p.
+func routeTo(p *dispatch.Pool, a *config.App) pipeline.Handler {
+	return p.RouteAt(priorities[a.Priority], routeOptions(a))
+}
+
 func routeOptions(a *config.App) dispatch.RouteOptions {
 	o := dispatch.RouteOptions{Timeouts: dispatchTimeouts(a.Timeouts), Buffer: dispatch.BufferOff}
 	if a.Buffer == config.BufferRequest {

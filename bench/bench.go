@@ -209,7 +209,7 @@ func (b *bench) noteConfig(s *server) {
 	text = strings.NewReplacer(s.setup.dir, "DIR", b.dir, "BENCH", s.setup.addr(), "127.0.0.1:PORT",
 		fmt.Sprintf("port: %d", s.setup.port), "port: PORT").Replace(text)
 	m := string(s.setup.scenario.mode)
-	if s.setup.scenario.closing {
+	if s.setup.scenario.perConn == 1 {
 		m += ", connection per request"
 	}
 	b.reported(s.subject.name).Configs[m] = text

@@ -236,11 +236,11 @@ func TestConfigsSayWhatIsFair(t *testing.T) {
 		desc, config string
 		want         []string
 	}{
-		{"nginx hello", nginxConfig(b, at(modeHello)), []string{"worker_processes 1;",
+		{"nginx hello", nginxConfig(b, at(modeHello), false), []string{"worker_processes 1;",
 			"access_log off;", "return 200 'Hello, World!'", "listen 127.0.0.1:8080", "return 404"}},
-		{"nginx static", nginxConfig(b, at(modeStatic)), []string{"root /tmp/b/files;",
+		{"nginx static", nginxConfig(b, at(modeStatic), false), []string{"root /tmp/b/files;",
 			"open_file_cache max", "sendfile on;"}},
-		{"nginx proxy", nginxConfig(b, at(modeProxy)), []string{"server unix:/tmp/b/worker.sock;",
+		{"nginx proxy", nginxConfig(b, at(modeProxy), false), []string{"server unix:/tmp/b/worker.sock;",
 			"keepalive 1024;", "proxy_http_version 1.1;", "proxy_set_header Connection '';",
 			"proxy_max_temp_file_size 0;"}},
 		{"haproxy proxy", haproxyConfig(b, at(modeProxy)), []string{"nbthread 1",

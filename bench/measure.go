@@ -91,7 +91,7 @@ func (b *bench) loadOnce(ctx context.Context, s *server, d time.Duration) (resul
 	}
 	before := proc.UsageOf(tree)
 	r, clientCPU, err := b.client.Run(ctx, b.spawner, b.cpus.client, load.Spec{URL: s.url(),
-		Conns: sc.conns, Pipeline: sc.pipeline, Close: sc.closing, Duration: d})
+		Conns: sc.conns, Pipeline: sc.pipeline, PerConn: sc.perConn, Duration: d})
 	if err != nil {
 		return result.Round{}, err
 	}

@@ -28,22 +28,38 @@ func configured(s setup, name, text string) (string, error) {
 	return path, nil
 }
 
+// findNginx is nginx with buffers of the size that the scenario gives proxies, and findStockNginx the same
+// with those that it has by default, where that makes a difference.
 func findNginx(ctx context.Context, _ *bench) (*subject, error) {
+	return nginx(ctx, "nginx", modeHello, modeStatic, modeProxy, modeHosted)
+}
+
+func findStockNginx(ctx context.Context, _ *bench) (*subject, error) {
+	s, err := nginx(ctx, stockNginx, modeProxy)
+	if err == nil {
+		s.onlyLarge = true
+	}
+	return s, err
+}
+
+const stockNginx = "nginx-default"
+
+func nginx(ctx context.Context, name string, modes ...mode) (*subject, error) {
 	path, version, err := installed(ctx, "nginx", "-v", "version")
 	if err != nil {
 		return nil, err
 	}
-	return &subject{name: "nginx", version: strings.TrimPrefix(version, "nginx version: nginx/"),
-		modes: []mode{modeHello, modeStatic, modeProxy, modeHosted}, forwards: true,
+	return &subject{name: name, version: strings.TrimPrefix(version, "nginx version: nginx/"),
+		modes: modes, forwards: true,
 		launch: func(b *bench, s setup) (launch, error) {
-			text := nginxConfig(b, s)
+			text := nginxConfig(b, s, name == stockNginx)
 			file, err := configured(s, "nginx.conf", text)
 			return launch{path: path, config: text,
 				args: []string{"-p", s.dir, "-c", file, "-e", "stderr"}}, err
 		}}, nil
 }
 
-func nginxConfig(b *bench, s setup) string {
+func nginxConfig(b *bench, s setup, stock bool) string {
 	location := "location = / { return 200 'Hello, World!'; }\n    location / { return 404; }"
 	switch s.scenario.mode {
 	case modeStatic:
@@ -52,7 +68,7 @@ func nginxConfig(b *bench, s setup) string {
 	case modeProxy, modeHosted:
 		location = "location / {\n      proxy_pass http://worker;\n      proxy_http_version 1.1;\n" +
 			"      proxy_set_header Connection '';\n      proxy_max_temp_file_size 0;\n"
-		if s.scenario.large { // twice as fast as with the default, 8 of a page
+		if s.scenario.large && !stock { // twice as fast as with the default, 8 of a page
 			location += "      proxy_buffer_size 64k;\n      proxy_buffers 16 64k;\n" +
 				"      proxy_busy_buffers_size 256k;\n"
 		}

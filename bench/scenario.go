@@ -37,7 +37,7 @@ type scenario struct {
 	path       string // what the client asks for
 	conns      int
 	pipeline   int
-	closing    bool
+	perConn    int  // requests on a connection; 0: as many as come
 	large      bool // answers of a megabyte: proxies get buffers to match
 }
 
@@ -51,7 +51,7 @@ var scenarios = []scenario{
 	{name: "pipelined-16", text: "13 bytes, 16 requests per write over 64 connections",
 		mode: modeHello, path: "/", conns: 64, pipeline: 16},
 	{name: "close", text: "13 bytes, one connection per request, 64 at a time",
-		mode: modeHello, path: "/", conns: 64, pipeline: 1, closing: true},
+		mode: modeHello, path: "/", conns: 64, pipeline: 1, perConn: 1},
 	{name: "static-small", text: "a file of 1 KiB over 64 connections",
 		mode: modeStatic, path: "/small.txt", conns: 64, pipeline: 1},
 	{name: "static-1m", text: "a file of 1 MiB over 16 connections",
@@ -65,7 +65,9 @@ var scenarios = []scenario{
 	{name: "hosted-64", text: "13 bytes of an application over 64 connections; front and worker",
 		mode: modeHosted, path: "/small", conns: 64, pipeline: 1},
 	{name: "hosted-close", text: "the same, one connection per request",
-		mode: modeHosted, path: "/small", conns: 64, pipeline: 1, closing: true},
+		mode: modeHosted, path: "/small", conns: 64, pipeline: 1, perConn: 1},
+	{name: "hosted-100", text: "the same, a hundred requests per connection",
+		mode: modeHosted, path: "/small", conns: 64, pipeline: 1, perConn: 100},
 	{name: "idle-memory", text: "user memory of an idle keep-alive connection, 2000 to 10000",
 		kind: kindIdle, mode: modeHello, path: "/"},
 	{name: "cold-start", text: "exec to first 200, all CPUs",

@@ -124,7 +124,7 @@ func (s *server) pinWorkers(cpu int) error {
 func (b *bench) startAll(ctx context.Context, sc scenario, worker *proc.Process) (servers []*server,
 	failed []absence, err error) {
 	for _, sub := range b.subjects {
-		if !sub.does(sc.mode) {
+		if !sub.does(sc.mode) || sub.onlyLarge && !sc.large {
 			continue
 		}
 		s, err := b.start(ctx, sub, sc, b.cpus.server)

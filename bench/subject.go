@@ -19,7 +19,9 @@ type subject struct {
 	modes    []mode
 	collects bool // collects garbage on SIGUSR1
 	forwards bool // to the bench's worker, where the mode asks for an application
-	launch   func(b *bench, s setup) (launch, error)
+	// onlyLarge: it differs from another subject in scenarios of large answers alone.
+	onlyLarge bool
+	launch    func(b *bench, s setup) (launch, error)
 }
 
 // setup is what a subject is asked to serve.
@@ -63,6 +65,7 @@ var finders = []finder{
 	{"fasthttp", goPeer("fasthttp", []mode{modeHello, modeStatic, modeProxy}, listenArgs)},
 	{"nethttp", goPeer("nethttp", []mode{modeHello, modeStatic, modeProxy}, listenArgs)},
 	{"nginx", findNginx},
+	{stockNginx, findStockNginx},
 	{"haproxy", findHAProxy},
 	{"h2o", findH2O},
 }
@@ -171,7 +174,7 @@ func floorArgs(b *bench, s setup) []string {
 	if s.scenario.mode == modeStatic {
 		args = append(args, "-file", filepath.Join(b.files, s.scenario.path))
 	}
-	if s.scenario.closing {
+	if s.scenario.perConn == 1 {
 		args = append(args, "-close")
 	}
 	return args

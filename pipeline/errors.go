@@ -20,7 +20,8 @@ var (
 	ErrBodyTooLarge = errors.New("pipeline: request body too large")
 	// ErrStatus refuses a status that is no final status code: 200 to 999.
 	ErrStatus = errors.New("pipeline: status code out of range")
-	// ErrProtocol refuses a tunnel to a protocol that the client has not offered.
+	// ErrProtocol refuses a tunnel that the client has not asked for: it offers no such protocol, and
+	// has not sent CONNECT.
 	ErrProtocol = errors.New("pipeline: protocol that the client does not offer")
 	// ErrField refuses a name that is no token, or a value with CR, LF, NUL or another control
 	// byte.

@@ -5,7 +5,7 @@ import "os"
 // Framing lengths for [Exchange.SendHead] that are no byte count.
 const (
 	LengthUnknown = -1 // chunked on HTTP/1.1, delimited by close on HTTP/1.0
-	LengthTunnel  = -2 // of a 101: bytes as they are, both ways; see Context.StartTunnel
+	LengthTunnel  = -2 // of a 101, or of a 2xx to CONNECT: bytes as they are, both ways; see Context.StartTunnel
 )
 
 // Exchange is the transport's half of a [Context]: one request and its response on one client

@@ -13,12 +13,18 @@ import (
 // FromFastHTTP makes a Handler of a fasthttp handler, to run as Blocking. The request body is a
 // stream (RequestBodyStream; PostBody reads it whole), and so is a response made by SetBodyStream
 // or SetBodyStreamWriter, each flush of which reaches the client. ctx.Path is the path without
-// PathBase. A handler that hijacks gets 500: the connection is the exchange's.
+// PathBase. Hijack is for CONNECT and for requests that offer protocols to switch to: a handler that
+// hijacks others, or within Inline, gets 500, as the connection is the exchange's. The function given to
+// it runs on a goroutine of fasthttp's, so a panic there ends the process.
 func FromFastHTTP(h fasthttp.RequestHandler) Handler {
 	if h == nil {
 		panic("pipeline: FromFastHTTP(nil)")
 	}
 	return adapt(func(c *Context, body io.Reader) {
+		if c.run != nil && c.mayTunnel() {
+			serveFastTunnel(c, h)
+			return
+		}
 		// Not pooled: after TimeoutError goroutines of the handler may go on with it.
 		ctx := new(fasthttp.RequestCtx)
 		local, peer := c.addrs()
@@ -50,6 +56,9 @@ func fastRequest(c *Context, ctx *fasthttp.RequestCtx, body io.Reader) {
 		if name := c.r.FieldName(i); !isFraming(view(name)) {
 			h.AddBytesKV(name, c.r.FieldValue(i))
 		}
+	}
+	if c.r.Upgrade { // libraries look for it
+		h.Set("Connection", "Upgrade")
 	}
 	h.SetHostBytes(c.r.Host())
 	if !c.r.KeepAlive {

@@ -11,8 +11,9 @@ import (
 // FromHTTP makes a Handler of a net/http handler, to run as Blocking. It gets an ordinary request:
 // a streamed body, a context that ends with the exchange, trailers; URL.Path is the path without
 // PathBase. Its ResponseWriter implements Flusher, io.StringWriter, what ResponseController asks for a
-// flush and full duplex, and Hijacker for requests that offer protocols to switch to, which is what
-// WebSocket libraries need (the handler may hold the connection like any other until it closes it).
+// flush and full duplex, and Hijacker for CONNECT and for requests that offer protocols to switch to,
+// which is what WebSocket libraries need (the handler may hold the connection like any other until it
+// closes it).
 // Fields that belong to the connection are the exchange's: "Connection: close" is obeyed, the others
 // are dropped.
 func FromHTTP(h http.Handler) Handler {
@@ -165,8 +166,8 @@ type responseWriter struct {
 	wrote   bool     // WriteHeader was called with a final status
 	sniffed bool     // the first body bytes were looked at
 	told    []string // keys of declared trailers
-	// switching: the status is 101, and Hijack is to follow.
-	switching bool
+	// switching is the status that begins a tunnel, if it is one: Hijack is to follow.
+	switching int
 }
 
 var errHandlerDone = errors.New("pipeline: ResponseWriter used after its handler returned")
@@ -195,8 +196,8 @@ func (w *responseWriter) WriteHeader(status int) {
 	for name := range declaredTrailers(nil, strings.Join(w.header["Trailer"], ",")) {
 		w.told = append(w.told, name)
 	}
-	if status == http.StatusSwitchingProtocols { // Hijack is to follow
-		w.switching = true
+	if w.c.asTunnel(status) {
+		w.switching = status
 	} else {
 		_ = w.c.SetStatus(status) // not started: only this writer starts it
 	}
@@ -250,7 +251,7 @@ func (w *responseWriter) begin(b []byte) error {
 	if !w.wrote {
 		w.WriteHeader(http.StatusOK)
 	}
-	if s := w.c.status; w.switching || s == http.StatusNoContent || s == http.StatusNotModified {
+	if s := w.c.status; w.switching != 0 || s == http.StatusNoContent || s == http.StatusNotModified {
 		return http.ErrBodyNotAllowed
 	}
 	if !w.sniffed && len(b) > 0 {
@@ -275,6 +276,9 @@ func (w *responseWriter) FlushError() error {
 	if !w.wrote {
 		w.WriteHeader(http.StatusOK)
 	}
+	if w.switching != 0 {
+		return nil // the head goes out with Hijack
+	}
 	return w.c.Flush()
 }
 
@@ -286,7 +290,11 @@ func (w *responseWriter) end() {
 	switch {
 	case w.c == nil:
 		return // hijacked
-	case w.switching:
+	case w.c.connects() && (!w.wrote || w.switching != 0):
+		RefuseConnect(w.c) // the handler has answered it as any request
+		w.c = nil
+		return
+	case w.switching != 0:
 		w.c.Fail(http.StatusInternalServerError, HandlerError)
 		w.c = nil
 		return

@@ -14,8 +14,8 @@ import (
 
 // hijacked is the net.Conn that a net/http handler gets for the connection of its client: the tunnel of
 // a Blocking handler. What is written first must be the head of a response, as if the connection were
-// bare: a 101 starts the tunnel, any other head a response like any other. The handler's run keeps the
-// Context until the connection is closed, also when ServeHTTP has returned.
+// bare: a 101, or a 2xx to CONNECT, starts the tunnel, any other head a response like any other. The
+// handler's run keeps the Context until the connection is closed, also when ServeHTTP has returned.
 //
 // Its methods may be called from any goroutine.
 type hijacked struct {
@@ -45,28 +45,33 @@ type hijackDeadline struct {
 }
 
 // Hijack implements http.Hijacker for requests that offer protocols to switch to, as WebSocket
-// libraries need it: others cannot be taken from the exchange (http.ErrNotSupported). Nor can any
-// within Inline: a loop never waits for a client.
+// libraries need it, and for CONNECT: others cannot be taken from the exchange (http.ErrNotSupported).
+// Nor can any within Inline: a loop never waits for a client.
 func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c := w.c
 	switch {
 	case c == nil:
 		return nil, nil, errHandlerDone
-	case c.run == nil || !c.r.Offers(""):
+	case c.run == nil || !c.mayTunnel():
 		return nil, nil, http.ErrNotSupported
-	case c.Started() || len(c.out) > 0 || w.wrote && !w.switching:
+	case c.Started() || len(c.out) > 0 || w.wrote && w.switching == 0:
 		return nil, nil, ErrStarted
 	}
-	h := &hijacked{r: c.run}
-	h.local, h.peer = c.addrs()
-	if w.switching {
-		if err := h.begin(c, 101, w.header.Get("Upgrade")); err != nil {
+	h := newHijacked(c)
+	if w.switching != 0 {
+		if err := h.begin(c, w.switching, w.header.Get("Upgrade")); err != nil {
 			return nil, nil, err
 		}
 	}
 	w.c = nil
 	c.run.setHijacked(h)
 	return h, bufio.NewReadWriter(bufio.NewReader(h), bufio.NewWriter(h)), nil
+}
+
+func newHijacked(c *Context) *hijacked {
+	h := &hijacked{r: c.run}
+	h.local, h.peer = c.addrs()
+	return h
 }
 
 func (r *run) setHijacked(h *hijacked) {
@@ -101,8 +106,11 @@ func (h *hijacked) part() {
 // begin starts the tunnel, or the response, whose fields are set. writing is held, or h new.
 func (h *hijacked) begin(c *Context, status int, protocol string) error {
 	h.begun = true
-	if status == 101 {
+	if c.asTunnel(status) {
 		h.kind = http1.BodyTunnel
+		if status != 101 {
+			c.status, protocol = status, ""
+		}
 		return c.startTunnel(protocol)
 	}
 	kind, length := h.resp.BodyKind(c.IsHead(), false)

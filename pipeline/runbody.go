@@ -99,7 +99,7 @@ func (rs *runSink) OnBody(c *Context, b []byte) {
 		in.paused = true
 		c.x.PauseBody()
 	}
-	r.wake.Signal()
+	r.wake.Broadcast() // the reader of a hijacked connection may not be the only one who waits
 }
 
 // OnBodyEnd ends the body for the reader.

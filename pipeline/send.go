@@ -13,6 +13,9 @@ func (c *Context) StartResponse(length int64) error {
 		return ErrStarted
 	}
 	c.runStarting()
+	if c.refuseNoTunnel() {
+		return c.endedErr()
+	}
 	if len(c.filters) > 0 || c.ending.Len() > 0 {
 		length = LengthUnknown
 	}
@@ -92,6 +95,9 @@ func (c *Context) finish() {
 		return
 	}
 	c.runStarting()
+	if c.refuseNoTunnel() {
+		return
+	}
 	body := c.out
 	if len(c.filters) > 0 {
 		var err error

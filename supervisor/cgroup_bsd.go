@@ -28,4 +28,6 @@ func killGroup(string) {}
 
 func removeGroup(string) error { return nil }
 
+func groupOOM(string) bool { return false }
+
 func groupCPUTime(string) (time.Duration, error) { return 0, errNoCgroups }

@@ -302,15 +302,27 @@ func removeGroup(dir string) error {
 
 // groupCPUTime is what all that ever ran in the group dir has used.
 func groupCPUTime(dir string) (time.Duration, error) {
-	f, err := words(filepath.Join(dir, "cpu.stat"))
+	n, err := groupCount(dir, "cpu.stat", "usage_usec")
+	return time.Duration(n) * time.Microsecond, err
+}
+
+// groupOOM: the kernel has killed in the group dir for want of memory, there or above it.
+func groupOOM(dir string) bool {
+	n, err := groupCount(dir, "memory.events", "oom_kill")
+	return err == nil && n > 0
+}
+
+// groupCount reads the number of key from a file of lines "KEY NUMBER" in the group dir.
+func groupCount(dir, file, key string) (int64, error) {
+	path := filepath.Join(dir, file)
+	f, err := words(path)
 	if err != nil {
 		return 0, err
 	}
-	if i := slices.Index(f, "usage_usec"); i >= 0 && i+1 < len(f) {
-		n, err := strconv.ParseInt(f[i+1], 10, 64)
-		return time.Duration(n) * time.Microsecond, err
+	if i := slices.Index(f, key); i >= 0 && i+1 < len(f) {
+		return strconv.ParseInt(f[i+1], 10, 64)
 	}
-	return 0, fmt.Errorf("%s/cpu.stat: no usage_usec", dir)
+	return 0, fmt.Errorf("%s: no %s", path, key)
 }
 
 // close removes the instance's own group. Where we had to move into it, it stays for who made ours:

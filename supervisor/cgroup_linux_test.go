@@ -63,7 +63,10 @@ func newFakeTree(t *testing.T, controllers string) *fakeTree {
 func (f *fakeTree) write(path, value string) error {
 	path = strings.ReplaceAll(path, "weir-"+strconv.Itoa(os.Getpid()), "weir-PID")
 	path = strings.TrimPrefix(path, f.dir+"/")
-	f.written = append(f.written, path+"="+strings.ReplaceAll(value, strconv.Itoa(os.Getpid()), "PID"))
+	if value == strconv.Itoa(os.Getpid()) {
+		value = "PID"
+	}
+	f.written = append(f.written, path+"="+value)
 	switch {
 	case path == "weir-PID/weir/cgroup.procs":
 		f.busy = false
@@ -195,6 +198,71 @@ func TestCgroupHoldsDescendants(t *testing.T) {
 		t.Fatal(err)
 	}
 	awaitNoProcess(t, child)
+}
+
+// TestCgroupLimitsHold: the kernel does what the limits say, where it offers us the controllers.
+func TestCgroupLimitsHold(t *testing.T) {
+	g := realGroup(t)
+	offered, err := words(filepath.Join(g.own, "cgroup.controllers"))
+	g.close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := func(t *testing.T, controller, greed string, i Isolation) (*Pool, *int) {
+		if !slices.Contains(offered, controller) {
+			t.Skipf("no controller %s here", controller)
+		}
+		tp := startPoolsWith(t, func(o *PoolsOptions) { o.Process = true })
+		t.Cleanup(func() { stopSubreaper(t) })
+		c := testConfig("p", "greedy")
+		c.Env.Set["TEST_GREED"], c.Isolation = greed, i
+		p, w := tp.start(t, c)
+		printedLine(t, p, "waiting for SIGUSR1")
+		if err := syscall.Kill(w.PID, syscall.SIGUSR1); err != nil {
+			t.Fatal(err)
+		}
+		got := new(int)
+		if greed != "memory" {
+			if _, err := fmt.Sscanf(printedLine(t, p, "got "), "got %d", got); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return p, got
+	}
+	t.Run("memory", func(t *testing.T) {
+		p, _ := start(t, "memory", "memory", Isolation{Cgroup: config.Cgroup{Memory: 64 << 20}})
+		exits := func() []ExitStatus { return p.Status().Exits }
+		for deadline := time.Now().Add(30 * time.Second); len(exits()) == 0; {
+			if time.Now().After(deadline) {
+				t.Fatalf("64 MiB were exceeded: %q", p.Status().Workers[0].Output)
+			}
+		}
+		if x := exits()[0]; x.How != "signal: killed (out of memory)" {
+			t.Errorf("ended by %q; want the lack of memory in it", x.How)
+		}
+	})
+	t.Run("pids", func(t *testing.T) {
+		const most = 40
+		_, got := start(t, "pids", "pids", Isolation{Cgroup: config.Cgroup{PIDs: most}})
+		if *got == 0 || *got >= most {
+			t.Errorf("%d children; want some, and fewer than %d", *got, most)
+		}
+	})
+	t.Run("cpu", func(t *testing.T) {
+		_, got := start(t, "cpu", "cpu", Isolation{CPULimit: config.CPULimit{
+			Percent: 20, Action: config.CPUThrottle}})
+		if *got < 100 || *got > 400 {
+			t.Errorf("%d ms of a second; want about 200", *got)
+		}
+	})
+	t.Run("cpu under load", func(t *testing.T) {
+		_, got := start(t, "cpu", "cpu", Isolation{CPULimit: config.CPULimit{
+			Percent: 20, Action: config.CPUThrottleUnderLoad}})
+		if b, err := os.ReadFile(filepath.Join(g.parent, "p-1", "cpu.weight")); string(b) != "20\n" {
+			t.Errorf("cpu.weight %q, %v; want 20", b, err)
+		}
+		t.Logf("%d ms of a second, on a machine that has it to spare", *got)
+	})
 }
 
 // awaitNoProcess waits until pid has been reaped.

@@ -92,7 +92,9 @@ func (p *Pool) apply(c PoolConfig, now time.Time) *waiter {
 	if !d.sameWorker(old) {
 		p.rec.roll, p.rec.pending = nil, order{}
 		for _, s := range p.slots {
-			if s.cur.w != nil {
+			if s.disabled() {
+				s.cur.w.outdated = true
+			} else if s.cur.w != nil {
 				s.stale, s.cause, s.keep = "configuration changed", causeConfig, true
 				gone[s.cur.w.ref.N] = true
 			}
@@ -114,10 +116,10 @@ func (p *Pool) apply(c PoolConfig, now time.Time) *waiter {
 	return &waiter{rep: true, fail: p.changeFailed, done: up}
 }
 
-// filled reports whether every slot has a ready worker.
+// filled reports whether every slot has a ready worker, or one that is kept from being one.
 func (p *Pool) filled() bool {
 	for _, s := range p.slots {
-		if w := s.cur.w; w == nil || w.state != WorkerReady && !w.state.parked() {
+		if w := s.cur.w; w == nil || !w.state.serving() && !s.disabled() {
 			return false
 		}
 	}
@@ -142,6 +144,7 @@ func (p *Pool) beginRemove(now time.Time) *waiter {
 // settle is what follows every event: slots are maintained, an emptied pool is closed, waiters told.
 func (p *Pool) settle(now time.Time) {
 	p.maintain(now)
+	p.withhold(now)
 	if p.state == PoolStarting && p.dormant() {
 		p.event(evPoolRest, now)
 	}

@@ -62,6 +62,7 @@ type configureBody struct {
 	Generation uint64         `json:"generation"`
 	Listeners  []string       `json:"listeners"` // addresses in force; others end
 	Config     *config.Config `json:"config"`
+	Env        []string       `json:"env,omitempty"` // NAME=VALUE, of the program that a front hosts
 }
 
 type configuredBody struct {

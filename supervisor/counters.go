@@ -152,6 +152,15 @@ func (c *Counters) Read(name string) uint64 {
 	return c.sum(i)
 }
 
+// cell is one column of one row; 0 for an unknown name.
+func (c *Counters) cell(row int, name string) uint64 {
+	i, ok := c.index[name]
+	if !ok || row < 0 || row >= c.rows {
+		return 0
+	}
+	return atomic.LoadUint64(&c.cells[row*c.cols+i])
+}
+
 // Each calls f with every name and its sum, in the order of Names.
 func (c *Counters) Each(f func(name string, sum uint64)) {
 	for i, n := range c.names {

@@ -77,6 +77,7 @@ func (f *fakeEnv) WorkerReady(w WorkerRef, e Endpoint) {
 	f.note("ready %d %d", w.N, e.Concurrency)
 }
 func (f *fakeEnv) WorkerDrain(w WorkerRef)          { f.note("drain %d", w.N) }
+func (f *fakeEnv) WorkerRest(w WorkerRef)           { f.note("rest %d", w.N) }
 func (f *fakeEnv) WorkerFail(w WorkerRef, _ string) { f.note("fail %d", w.N) }
 func (f *fakeEnv) WorkerGone(w WorkerRef)           { f.note("gone %d", w.N) }
 
@@ -171,6 +172,7 @@ func (m *machine) wantState(why string, want PoolState) {
 // "state: calls"; "bug" panics.
 var workerSteps = map[WorkerState]map[workerEvent]string{
 	WorkerStarting: {
+		evDisable: "starting", evEnable: "starting",
 		evSuspend: "starting", evWake: "starting",
 		evSpawned: "starting", evSpawnFailed: "gone: forget 1", evReady: "ready: ready 1 8",
 		evReadyLate: "starting: examine 1", evExamined: "stopping: SIGKILL 1",
@@ -181,6 +183,7 @@ var workerSteps = map[WorkerState]map[workerEvent]string{
 		evKill: "stopping: SIGKILL 1", evExited: "gone: forget 1",
 	},
 	WorkerReady: {
+		evDisable: "disabling: rest 1", evEnable: "ready",
 		evSuspend: "suspending: drain 1", evWake: "ready",
 		evSpawned: "bug", evSpawnFailed: "bug", evReady: "ready", evReadyLate: "bug",
 		evExamined: "ready", evStopNotice: "draining: drain 1", evServed: "ready",
@@ -192,6 +195,7 @@ var workerSteps = map[WorkerState]map[workerEvent]string{
 		evKill: "stopping: drain 1, SIGKILL 1", evExited: "gone: gone 1, forget 1",
 	},
 	WorkerSuspending: {
+		evDisable: "disabling", evEnable: "ready: resume 1, ready 1 8",
 		evSilent: "bug", evOrphan: "suspending", evAutopsied: "bug", evKeepLate: "bug",
 		evSuspend: "suspending", evWake: "ready: resume 1, ready 1 8",
 		evSpawned: "bug", evSpawnFailed: "bug", evReady: "suspending", evReadyLate: "bug",
@@ -202,6 +206,7 @@ var workerSteps = map[WorkerState]map[workerEvent]string{
 		evKill: "stopping: SIGKILL 1", evExited: "gone: gone 1, forget 1",
 	},
 	WorkerSuspended: {
+		evDisable: "disabled: resume 1", evEnable: "ready: resume 1, ready 1 8",
 		evSilent: "bug", evOrphan: "suspended", evAutopsied: "bug", evKeepLate: "bug",
 		evSuspend: "suspended", evWake: "ready: resume 1, ready 1 8",
 		evSpawned: "bug", evSpawnFailed: "bug", evReady: "suspended", evReadyLate: "bug",
@@ -211,7 +216,30 @@ var workerSteps = map[WorkerState]map[workerEvent]string{
 		evDrainLate: "bug", evStopLate: "bug", evKillLate: "bug",
 		evKill: "stopping: SIGKILL 1", evExited: "gone: gone 1, forget 1",
 	},
+	WorkerDisabling: {
+		evDisable: "disabling", evEnable: "ready: resume 1, ready 1 8",
+		evSilent: "bug", evOrphan: "orphaned", evAutopsied: "bug", evKeepLate: "bug",
+		evSuspend: "disabling", evWake: "disabling",
+		evSpawned: "bug", evSpawnFailed: "bug", evReady: "disabling", evReadyLate: "bug",
+		evExamined: "disabling", evStopNotice: "draining", evServed: "disabling",
+		evRefused: "disabling", evUnserving: "disabling", evHung: "stopping: SIGTERM 1",
+		evDrain: "draining", evDrained: "disabled",
+		evDrainLate: "bug", evStopLate: "bug", evKillLate: "bug",
+		evKill: "stopping: SIGKILL 1", evExited: "gone: gone 1, forget 1",
+	},
+	WorkerDisabled: {
+		evDisable: "disabled", evEnable: "ready: resume 1, ready 1 8",
+		evSilent: "bug", evOrphan: "disabled", evAutopsied: "bug", evKeepLate: "bug",
+		evSuspend: "disabled", evWake: "disabled",
+		evSpawned: "bug", evSpawnFailed: "bug", evReady: "disabled", evReadyLate: "bug",
+		evExamined: "disabled", evStopNotice: "stopping: SIGTERM 1", evServed: "disabled",
+		evRefused: "disabled", evUnserving: "disabled", evHung: "disabled",
+		evDrain: "stopping: SIGTERM 1", evDrained: "disabled",
+		evDrainLate: "bug", evStopLate: "bug", evKillLate: "bug",
+		evKill: "stopping: SIGKILL 1", evExited: "gone: gone 1, forget 1",
+	},
 	WorkerDraining: {
+		evDisable: "draining", evEnable: "draining",
 		evSuspend: "draining", evWake: "draining",
 		evSpawned: "bug", evSpawnFailed: "bug", evReady: "draining", evReadyLate: "bug",
 		evExamined: "draining", evStopNotice: "draining", evServed: "draining",
@@ -222,6 +250,7 @@ var workerSteps = map[WorkerState]map[workerEvent]string{
 		evKill: "stopping: SIGKILL 1", evExited: "gone: gone 1, forget 1",
 	},
 	WorkerOrphaned: {
+		evDisable: "orphaned", evEnable: "orphaned",
 		evSuspend: "orphaned", evWake: "orphaned",
 		evSpawned: "bug", evSpawnFailed: "bug", evReady: "orphaned", evReadyLate: "bug",
 		evExamined: "orphaned", evStopNotice: "orphaned", evServed: "orphaned",
@@ -232,6 +261,7 @@ var workerSteps = map[WorkerState]map[workerEvent]string{
 		evExited: "gone: gone 1, forget 1",
 	},
 	WorkerStopping: {
+		evDisable: "stopping", evEnable: "stopping",
 		evSuspend: "stopping", evWake: "stopping",
 		evSpawned: "stopping: SIGTERM 1", evSpawnFailed: "gone: forget 1", evReady: "stopping",
 		evReadyLate: "bug", evExamined: "stopping", evStopNotice: "stopping",
@@ -242,6 +272,7 @@ var workerSteps = map[WorkerState]map[workerEvent]string{
 		evKill: "stopping: SIGKILL 1", evExited: "gone: gone 1, forget 1",
 	},
 	WorkerGone: {
+		evDisable: "gone", evEnable: "gone",
 		evSuspend: "gone", evWake: "gone",
 		evSpawned: "bug", evSpawnFailed: "bug", evReady: "gone", evReadyLate: "bug",
 		evExamined: "gone", evStopNotice: "gone", evServed: "gone", evRefused: "gone",
@@ -256,6 +287,8 @@ var waysTo = [workerStateCount][]workerEvent{
 	WorkerReady:      {evReady},
 	WorkerSuspending: {evReady, evSuspend},
 	WorkerSuspended:  {evReady, evSuspend, evDrained},
+	WorkerDisabling:  {evReady, evDisable},
+	WorkerDisabled:   {evReady, evDisable, evDrained},
 	WorkerDraining:   {evReady, evDrain},
 	WorkerOrphaned:   {evReady, evOrphan},
 	WorkerStopping:   {evReady, evDrain, evDrained},
@@ -308,41 +341,55 @@ func stepOf(m *machine, w *worker, e workerEvent) (got string) {
 // poolSteps is the pool's table as behaviour, in the form of workerSteps.
 var poolSteps = map[PoolState]map[poolEvent]string{
 	PoolStopped: {
-		evPoolRest:  "stopped",
-		evPoolStart: "starting: available, spawn 1", evPoolStop: "stopped", evPoolUp: "stopped",
+		evPoolAllOff: "stopped",
+		evPoolRest:   "stopped",
+		evPoolStart:  "starting: available, spawn 1", evPoolStop: "stopped", evPoolUp: "stopped",
 		evPoolDown: "stopped", evPoolRapid: "stopped", evPoolProbe: "stopped",
 		evPoolEmpty: "stopped", evPoolDrain: "stopped", evPoolDisable: "disabled: disabled",
 		evPoolVacant: "stopped",
 	},
 	PoolStarting: {
-		evPoolRest:  "running",
-		evPoolStart: "starting", evPoolStop: "starting: stopped, SIGTERM 1", evPoolUp: "running",
+		evPoolAllOff: "starting: disabled, available",
+		evPoolRest:   "running",
+		evPoolStart:  "starting", evPoolStop: "starting: stopped, SIGTERM 1", evPoolUp: "running",
 		evPoolDown: "starting", evPoolRapid: "failed: failed", evPoolProbe: "starting",
 		evPoolEmpty: "stopped", evPoolDrain: "starting: stopped, SIGTERM 1",
 		evPoolDisable: "starting: disabled, SIGTERM 1", evPoolVacant: "disabled",
 	},
 	PoolRunning: {
-		evPoolRest:  "running",
-		evPoolStart: "running", evPoolStop: "running: stopped, drain 1", evPoolUp: "running",
+		evPoolAllOff: "starting: disabled, available",
+		evPoolRest:   "running",
+		evPoolStart:  "running", evPoolStop: "running: stopped, drain 1", evPoolUp: "running",
 		evPoolDown: "starting", evPoolRapid: "failed: failed", evPoolProbe: "running",
 		evPoolEmpty: "stopped", evPoolDrain: "running: stopped, drain 1",
 		evPoolDisable: "running: disabled, drain 1", evPoolVacant: "disabled",
 	},
 	PoolFailed: {
-		evPoolRest:  "failed",
-		evPoolStart: "starting: available, spawn 2", evPoolStop: "stopped: stopped",
+		evPoolAllOff: "failed",
+		evPoolRest:   "failed",
+		evPoolStart:  "starting: available, spawn 2", evPoolStop: "stopped: stopped",
 		evPoolUp: "running: available, spawn 2", evPoolDown: "failed", evPoolRapid: "failed",
 		evPoolProbe: "failed: spawn 2", evPoolEmpty: "stopped",
 		evPoolDrain: "stopped: stopped", evPoolDisable: "disabled: disabled",
 		evPoolVacant: "disabled",
 	},
-	PoolDisabled: {
-		evPoolRest:  "disabled",
+	PoolDisabled: { // by a verb; see everyWorkerDisabled. What is heard of workers does not come here
+		evPoolAllOff: "disabled", evPoolRest: "disabled",
 		evPoolStart: "starting: available, spawn 1", evPoolStop: "stopped: stopped",
-		evPoolUp: "disabled", evPoolDown: "disabled", evPoolRapid: "disabled",
-		evPoolProbe: "disabled", evPoolEmpty: "disabled", evPoolDrain: "disabled",
+		evPoolUp: "disabled: disabled", evPoolDown: "disabled: disabled", evPoolRapid: "disabled: failed",
+		evPoolProbe: "disabled", evPoolEmpty: "stopped", evPoolDrain: "disabled",
 		evPoolDisable: "disabled", evPoolVacant: "disabled",
 	},
+}
+
+// everyWorkerDisabled is what the events of a pool do where it is disabled by that.
+var everyWorkerDisabled = map[poolEvent]string{
+	evPoolAllOff: "disabled", evPoolRest: "disabled",
+	evPoolStart: "disabled: disabled", evPoolStop: "disabled: stopped, SIGTERM 1",
+	evPoolUp: "disabled: available, disabled", evPoolDown: "disabled: available, disabled",
+	evPoolRapid: "failed: failed", evPoolProbe: "disabled", evPoolEmpty: "stopped",
+	evPoolDrain: "disabled: stopped, SIGTERM 1", evPoolDisable: "disabled: SIGTERM 1",
+	evPoolVacant: "disabled",
 }
 
 func TestPoolTable(t *testing.T) {
@@ -353,19 +400,30 @@ func TestPoolTable(t *testing.T) {
 				t.Errorf("%s, %s: no expectation", s, e)
 				continue
 			}
-			m := poolIn(t, s)
-			m.p.event(e, m.env.t)
-			if m.p.state != PoolStopped && e != evPoolEmpty && e != evPoolVacant {
-				m.p.settle(m.env.t)
-			}
-			got := m.p.state.String()
-			if len(m.env.calls) > 0 {
-				got += ": " + strings.Join(m.env.calls, ", ")
-			}
-			if got != want {
-				t.Errorf("%s, %s: %s; want %s", s, e, got, want)
-			}
+			poolIn(t, s).wantStep(s.String(), e, want)
 		}
+	}
+	for e := range poolEventCount {
+		m := servingWorkers(t, 1)
+		m.disable(1)
+		m.env.calls = nil
+		m.wantStep("every worker is disabled", e, everyWorkerDisabled[e])
+	}
+}
+
+// wantStep wants what e does, in the form of poolSteps.
+func (m *machine) wantStep(desc string, e poolEvent, want string) {
+	m.Helper()
+	m.p.event(e, m.env.t)
+	if m.p.state != PoolStopped && e != evPoolEmpty && e != evPoolVacant {
+		m.p.settle(m.env.t)
+	}
+	got := m.p.state.String()
+	if len(m.env.calls) > 0 {
+		got += ": " + strings.Join(m.env.calls, ", ")
+	}
+	if got != want {
+		m.Errorf("%s, %s: %s; want %s", desc, e, got, want)
 	}
 }
 

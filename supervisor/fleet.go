@@ -63,7 +63,8 @@ func (p *Pool) wanted() int {
 	return p.initial()
 }
 
-// demand makes sure that somebody will take the requests that wait while no worker is in rotation.
+// demand makes sure that somebody will take the requests that wait while no worker is in rotation. One
+// that is disabled does not count.
 func (p *Pool) demand(now time.Time) {
 	if p.want != PoolRunning || p.state == PoolFailed || p.ready() > 0 {
 		return
@@ -72,8 +73,11 @@ func (p *Pool) demand(now time.Time) {
 		p.wake(w, "a request waits", now)
 		return
 	}
-	if p.target == 0 {
+	switch d := p.disabled(); {
+	case p.target == 0:
 		p.setTarget(p.allowed(p.first()), "a request waits", now)
+	case p.dormant():
+		p.setTarget(d+p.allowed(1), "a request waits", now)
 	}
 }
 
@@ -97,17 +101,18 @@ func (p *Pool) allowed(n int) int {
 	return n
 }
 
-// dormant reports that no worker need be in rotation: none is wanted, or what is wanted sleeps. The
-// next request brings one there.
+// dormant reports that no worker need be in rotation: none is wanted, or what is wanted sleeps or is
+// disabled. The next request brings one there.
 func (p *Pool) dormant() bool {
-	return p.want == PoolRunning && (p.target == 0 || p.parked() > 0)
+	_, high := p.bounds()
+	return p.want == PoolRunning && (p.parked() > 0 || p.target < high && p.target == p.disabled())
 }
 
 // rescale decides about the number of workers from what is known now.
 func (p *Pool) rescale(now time.Time) {
 	p.fleet.lookAt = time.Time{}
 	low, high := p.bounds()
-	if p.want != PoolRunning || p.state == PoolFailed || p.target == 0 ||
+	if p.want != PoolRunning || p.state == PoolFailed || p.target == p.disabled() ||
 		low == high && p.parked() == 0 {
 		return
 	}
@@ -126,12 +131,15 @@ func (p *Pool) rescale(now time.Time) {
 	p.planLook(&v, now)
 }
 
-// view is what decides about the number of workers.
+// view is what decides about the number of workers. Those that are disabled are left out of it: they are
+// among the most that there may be, and not among the fewest.
 func (p *Pool) view(now time.Time) scaleView {
+	disabled := p.disabled()
 	v := scaleView{
-		target: p.target, parked: p.parked(), waiting: p.waiting, oldest: p.oldest, keeps: p.suspends(),
+		target: p.target - disabled, parked: p.parked(), waiting: p.waiting, oldest: p.oldest, keeps: p.suspends(),
 	}
 	v.low, v.high = p.bounds()
+	v.high -= disabled
 	for _, w := range p.workers {
 		if w.state != WorkerReady {
 			continue
@@ -163,11 +171,11 @@ func (p *Pool) view(now time.Time) scaleView {
 func (p *Pool) planLook(v *scaleView, now time.Time) {
 	f := &p.fleet
 	switch {
-	case p.conf.Scale.needs(v) != "" && p.target < v.high:
+	case p.conf.Scale.needs(v) != "" && v.target < v.high:
 		f.lookAt = now.Add(scaleAgain)
-	case !f.calmAt.IsZero() && !v.keeps && p.target > v.low:
+	case !f.calmAt.IsZero() && !v.keeps && v.target > v.low:
 		from := f.calmAt
-		if p.target == 1 && f.busyAt.After(from) {
+		if v.target == 1 && f.busyAt.After(from) {
 			from = f.busyAt
 		}
 		f.lookAt = from.Add(p.conf.Scale.Cooldown.Std())
@@ -180,7 +188,7 @@ func (p *Pool) planLook(v *scaleView, now time.Time) {
 // grow asks for a step of more workers, once it is known how much memory they may use.
 func (p *Pool) grow(why string, now time.Time) {
 	from, step := p.target, p.allowed(p.step())
-	if p.conf.Scale.Memory == config.GuardOff {
+	if p.conf.Scale.Memory.IsOff() {
 		p.setTarget(from+step, why, now)
 		return
 	}

@@ -8,8 +8,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -123,18 +121,6 @@ func (f *front) command(control *os.File) *exec.Cmd {
 	return cmd
 }
 
-// frontEnv is env without what concerns the supervisor only.
-func frontEnv(env []string) []string {
-	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
-		for _, p := range []string{"LISTEN_", "NOTIFY_SOCKET=", "WATCHDOG_", "FDSTORE="} {
-			if strings.HasPrefix(kv, p) {
-				return true
-			}
-		}
-		return false
-	})
-}
-
 // credentialOf is nil if the front runs as the supervisor does.
 func credentialOf(a account) *syscall.Credential {
 	if !a.switched {
@@ -208,7 +194,11 @@ func (f *front) configure(c frontConfig, answer chan error) {
 	}
 	f.pending = append(f.pending, p)
 	f.generation = c.generation
-	f.queue.put(kindConfigure, configureBody{c.generation, p.listeners, c.config.ForFront()})
+	body := configureBody{Generation: c.generation, Listeners: p.listeners, Config: c.config.ForFront()}
+	if hosts := f.set.opts.hosts; hosts != nil && hosts(c.config) {
+		body.Env = hostedEnv(os.Environ())
+	}
+	f.queue.put(kindConfigure, body)
 }
 
 // serve reads what the process says until it ends or misbehaves; then it is killed.

@@ -259,7 +259,11 @@ func (s *FrontSession) configure(h FrontHandler, m *Message) error {
 		keep[a] = l
 	}
 	answer := configuredBody{Generation: b.Generation}
-	if err := h.Configure(snap); err != nil {
+	err := setEnv(b.Env)
+	if err == nil {
+		err = h.Configure(snap)
+	}
+	if err != nil {
 		answer.Error = err.Error()
 		for _, a := range s.fresh {
 			closeFDs(s.listeners[a].FDs)

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"weir/supervisor/admin"
 	"weir/supervisor/config"
 )
 
@@ -25,6 +26,7 @@ type frontOptions struct {
 	fronts     int
 	loops      int
 	counters   []string
+	hosts      func(*config.Config) bool // see Options.Hosts
 	log        *slog.Logger
 }
 
@@ -315,6 +317,9 @@ func (s *frontSet) WorkerDrain(w WorkerRef) {
 	}
 }
 
+// WorkerRest implements Link.
+func (s *frontSet) WorkerRest(w WorkerRef) { s.WorkerDrain(w) }
+
 // WorkerFail implements Link. Where no front is, nothing was in flight.
 func (s *frontSet) WorkerFail(w WorkerRef, reason string) {
 	s.mu.Lock()
@@ -411,6 +416,9 @@ func (s *frontSet) frontStatuses(ctx context.Context) []frontStatus {
 	for i, f := range s.fronts {
 		out[i] = frontStatus{slot: f.slot, state: f.state, started: f.startedAt,
 			restarts: max(f.starts-1, 0), lastExit: f.lastExit, own: f.status}
+		if !s.freed {
+			out[i].loops = f.counters.loopLags()
+		}
 		if f.proc != nil {
 			out[i].pid = f.proc.Pid
 		}
@@ -426,6 +434,7 @@ type frontStatus struct {
 	restarts int
 	lastExit string
 	own      json.RawMessage
+	loops    []admin.Loop
 }
 
 // counter is the sum of one counter over all fronts.

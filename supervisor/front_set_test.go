@@ -208,9 +208,13 @@ func TestFrontDeathAfterAccepting(t *testing.T) {
 }
 
 func TestFrontEnv(t *testing.T) {
-	got := frontEnv([]string{"PATH=/bin", "LISTEN_FDS=1", "NOTIFY_SOCKET=/x", "WATCHDOG_USEC=1", "HOME=/"})
-	if want := "PATH=/bin HOME=/"; strings.Join(got, " ") != want {
+	env := []string{"PATH=/bin", "LISTEN_FDS=1", "NOTIFY_SOCKET=/x", "WATCHDOG_USEC=1", "HOME=/", "TZ=UTC",
+		"GODEBUG=x", "API_KEY=s3cret", "WEIR_CONFIG=/x"}
+	if got, want := strings.Join(frontEnv(env), " "), "TZ=UTC GODEBUG=x"; got != want {
 		t.Errorf("frontEnv = %q; want %q", got, want)
+	}
+	if got, want := strings.Join(hostedEnv(env), " "), "PATH=/bin HOME=/ API_KEY=s3cret"; got != want {
+		t.Errorf("hostedEnv = %q; want %q", got, want)
 	}
 }
 

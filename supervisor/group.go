@@ -64,7 +64,10 @@ type member struct {
 	ref      WorkerRef
 	queue    *controlQueue
 	counters *Counters
-	live     bool // in rotation
+	belief   belief // of what they say
+	live     bool   // in rotation
+	rests    bool   // not in rotation, and to come back
+	rest     uint64
 	answered uint64
 	refused  string // what it said to the last configuration
 	load     memberLoad
@@ -209,7 +212,7 @@ func (g *group) wanted(i int, live, homeless []*member) (want []acceptor) {
 	}
 	// Nobody yet: what comes waits in the kernel. Those that leave accept until they have left.
 	for _, a := range s.servers {
-		if a != acceptor(g.all.front) {
+		if m, ok := a.(*member); ok && !m.rests {
 			want = append(want, a)
 		}
 	}
@@ -268,6 +271,14 @@ func (g *group) leave(m *member, tell bool) {
 	if tell {
 		m.queue.put(KindSiteLeave, nil)
 	}
+}
+
+// sleep takes m out of rotation and has it finish; all of its sockets are taken away before.
+func (g *group) sleep(m *member) {
+	m.live, m.rests = false, true
+	m.rest++
+	g.settle()
+	m.queue.put(KindSiteRest, SiteRest{m.rest})
 }
 
 // forget is the end of m; settle gives its sockets to others.

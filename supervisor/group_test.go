@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -30,6 +30,7 @@ type gathering struct {
 	programs [][]int // attached, in order
 	refuse   error   // of attach
 	peers    map[uint64]*ControlConn
+	now      time.Time
 }
 
 func gather(t *testing.T, shared bool) *gathering {
@@ -39,6 +40,8 @@ func gather(t *testing.T, shared bool) *gathering {
 	x.gs = newGroups(nil, []string{counterRequests, counterCompleted, counterErrors}, nil, log)
 	x.gs.Link, x.gs.front, x.gs.shared = x.env, fakeFrontAcceptor{}, &shared
 	x.gs.events = newPools(PoolsOptions{Link: x.env}) // an inbox
+	x.now = time.Unix(1e9, 0)
+	x.gs.now = func() time.Time { return x.now }
 	x.gs.attach = func(_ int, owned []int) error {
 		x.programs = append(x.programs, slices.Clone(owned))
 		return x.refuse
@@ -82,7 +85,25 @@ func (x *gathering) joins(n uint64) {
 	if err != nil {
 		x.Fatal(err)
 	}
-	x.g.members[n] = &member{ref: x.ref(n), queue: q, counters: c}
+	x.g.members[n] = &member{ref: x.ref(n), queue: q, counters: c, belief: newBelief(c, x.now)}
+}
+
+// said wants worker n to have been told these.
+func (x *gathering) said(n uint64, want ...string) {
+	x.Helper()
+	for _, kind := range want {
+		m, fds, err := x.peers[n].Recv()
+		closeFDs(fds)
+		if err != nil || m.Kind != kind || (kind == KindSiteJoin) != (len(fds) == 1) {
+			x.Fatalf("worker %d is told %s with %d descriptors, %v; want %s", n, m.Kind, len(fds), err, kind)
+		}
+	}
+}
+
+// inbox is what the pools were told since the last look.
+func (x *gathering) inbox() []event {
+	events, _ := x.gs.events.(*Pools).take()
+	return events
 }
 
 func (x *gathering) ref(n uint64) WorkerRef { return WorkerRef{"shop", n} }
@@ -167,18 +188,57 @@ func TestGroupTells(t *testing.T) {
 	x.gs.WorkerReady(x.ref(1), Endpoint{})
 	x.gs.WorkerReady(x.ref(2), Endpoint{})
 	x.gs.WorkerDrain(x.ref(1))
-	said := func(n uint64, want ...string) {
-		t.Helper()
-		for _, kind := range want {
-			m, fds, err := x.peers[n].Recv()
-			closeFDs(fds)
-			if err != nil || m.Kind != kind || (kind == KindSiteJoin) != (len(fds) == 1) {
-				t.Fatalf("worker %d is told %s with %d descriptors, %v; want %s", n, m.Kind, len(fds), err, kind)
+	x.said(1, KindSiteJoin, KindSitePart, KindSiteLeave)
+	x.said(2, KindSiteJoin, KindSiteJoin)
+}
+
+// A worker that is disabled loses its sockets, also the last one, and comes back; what it says of an
+// earlier rest does not count.
+func TestGroupRests(t *testing.T) {
+	x := gather(t, false)
+	drained := func() (n int) {
+		for _, e := range x.inbox() {
+			if e.kind == evDrained && e.worker == x.ref(1) {
+				n++
 			}
 		}
+		return n
 	}
-	said(1, KindSiteJoin, KindSitePart, KindSiteLeave)
-	said(2, KindSiteJoin, KindSiteJoin)
+	x.joins(1)
+	x.joins(2)
+	x.gs.WorkerReady(x.ref(1), Endpoint{})
+	x.gs.WorkerReady(x.ref(2), Endpoint{})
+	x.gs.WorkerRest(x.ref(1))
+	x.want("another serves its socket", "2 2*", 1)
+	x.said(1, KindSiteJoin, KindSitePart, KindSiteRest)
+	x.gs.WorkerReady(x.ref(1), Endpoint{})
+	x.want("it is back", "1* 2*", 0, 1)
+	x.gs.rested(x.ref(1), 1)
+	if n := drained(); n != 0 {
+		t.Error("a worker in rotation was taken for drained")
+	}
+	x.gs.WorkerRest(x.ref(2))
+	x.gs.WorkerRest(x.ref(1))
+	x.want("the last one: the kernel queues", " ")
+	x.said(1, KindSiteJoin, KindSiteJoin, KindSitePart, KindSitePart, KindSiteRest)
+	x.gs.rested(x.ref(1), 1)
+	if n := drained(); n != 0 {
+		t.Error("the answer to an earlier rest was taken for this one's")
+	}
+	x.gs.rested(x.ref(1), 2)
+	if n := drained(); n != 1 {
+		t.Errorf("drained %d times; want once", n)
+	}
+	x.gs.PoolAvailable("shop", Disabled)
+	x.want("the front answers", "front front")
+	x.gs.ended(x.ref(2))
+	x.gs.WorkerReady(x.ref(1), Endpoint{})
+	x.want("one is enough", "1* 1", 0)
+	x.env.calls = nil
+	x.gs.WorkerRest(x.ref(9))
+	if got := x.env.calls; !slices.Equal(got, []string{"rest 9"}) {
+		t.Errorf("a worker of the fronts: %v; want them to be told", got)
+	}
 }
 
 // Where the kernel cannot choose, all accept from one socket.
@@ -237,32 +297,6 @@ func TestGroupRevives(t *testing.T) {
 		if err != nil || on == 0 {
 			t.Errorf("socket %d does not listen: %v", i, err)
 		}
-	}
-}
-
-// What a worker is told is of its own site.
-func TestSiteConfig(t *testing.T) {
-	secret := config.Env{Set: map[string]string{"TOKEN": "t0k3n"}}
-	c := &config.Config{
-		Pools:    []config.Pool{{Name: "shop"}, {Name: "other", Env: secret}},
-		Sidecars: []config.Sidecar{{Name: "car", Env: secret}},
-		Sites: []config.Site{
-			{Name: "s", Apps: []config.App{{Prefix: "/", Pool: "shop"}}},
-			{Name: "o", Apps: []config.App{{Prefix: "/", Pool: "other"}}},
-		},
-		Listeners: []config.Listener{{Address: ":1", Pool: "shop"}, {Address: ":2"}},
-	}
-	b, err := json.Marshal(siteConfig(c, "shop"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := siteConfig(c, "shop")
-	if strings.Contains(string(b), "t0k3n") || len(got.Sites) != 1 || got.Sites[0].Name != "s" ||
-		len(got.Listeners) != 1 || got.Listeners[0].Address != ":1" {
-		t.Errorf("siteConfig = %s; want site s, its address, and nothing of others", b)
-	}
-	if len(c.Pools) != 2 || len(c.Sites) != 2 {
-		t.Error("siteConfig has changed what it was given")
 	}
 }
 

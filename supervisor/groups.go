@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -26,6 +27,7 @@ type groups struct {
 	events   LinkEvents // set before the first hello
 	log      *slog.Logger
 	attach   func(fd int, owned []int) error
+	now      func() time.Time
 	start    sync.Once // of watch
 	stop     chan struct{}
 	watching sync.WaitGroup
@@ -45,7 +47,7 @@ var _ Link = (*groups)(nil)
 func newGroups(fronts *frontSet, counters []string, stdout *os.File, log *slog.Logger) *groups {
 	return &groups{
 		Link: fronts, front: lentTo{fronts}, counters: counters, stdout: stdout, log: log,
-		attach: attachBalance, stop: make(chan struct{}), by: map[string]*group{},
+		attach: attachBalance, now: time.Now, stop: make(chan struct{}), by: map[string]*group{},
 		past: map[string]uint64{}, changed: make(chan struct{}),
 	}
 }
@@ -63,7 +65,7 @@ func (gs *groups) add(pool string, l *Listener, c *config.Config) {
 	}
 	g := newGroup(gs, pool, l, *gs.shared)
 	gs.lastGen++
-	g.site = SiteConfigure{gs.lastGen, gs.counters, siteConfig(c, pool)}
+	g.site = SiteConfigure{gs.lastGen, gs.counters, c.ForSite(pool)}
 	gs.by[pool] = g
 	g.settle()
 	gs.start.Do(func() { gs.watching.Go(gs.watch) })
@@ -88,7 +90,7 @@ func (gs *groups) update(pool string, l *Listener, c *config.Config) bool {
 	if g == nil {
 		return false
 	}
-	if next := siteConfig(c, pool); !sameJSON(next, g.site.Config) {
+	if next := c.ForSite(pool); !sameJSON(next, g.site.Config) {
 		gs.lastGen++
 		g.site = SiteConfigure{gs.lastGen, gs.counters, next}
 		for _, m := range g.members {
@@ -258,7 +260,7 @@ func (gs *groups) greeted(w WorkerRef, q *controlQueue) {
 			_ = c.Close() // memory of our own
 			return
 		}
-		m := &member{ref: w, queue: q, counters: c}
+		m := &member{ref: w, queue: q, counters: c, belief: newBelief(c, gs.now())}
 		g.members[w.N] = m
 		g.configure(m, fds...)
 	})
@@ -296,7 +298,7 @@ func (gs *groups) PoolAvailable(pool string, a Availability) {
 // WorkerReady implements Link.
 func (gs *groups) WorkerReady(w WorkerRef, e Endpoint) {
 	if !gs.member(w, func(g *group, m *member) {
-		m.live = true
+		m.live, m.rests = true, false
 		g.settle()
 	}) {
 		gs.Link.WorkerReady(w, e)
@@ -308,6 +310,22 @@ func (gs *groups) WorkerDrain(w WorkerRef) {
 	if !gs.member(w, func(g *group, m *member) { g.leave(m, true) }) {
 		gs.Link.WorkerDrain(w)
 	}
+}
+
+// WorkerRest implements Link.
+func (gs *groups) WorkerRest(w WorkerRef) {
+	if !gs.member(w, func(g *group, m *member) { g.sleep(m) }) {
+		gs.Link.WorkerRest(w)
+	}
+}
+
+// rested takes a worker's word that it has finished; that of an earlier rest is late.
+func (gs *groups) rested(w WorkerRef, n uint64) {
+	gs.member(w, func(_ *group, m *member) {
+		if m.rests && m.rest == n {
+			gs.events.WorkerDrained(w)
+		}
+	})
 }
 
 // WorkerFail implements Link. What the worker has accepted only its end can free.
@@ -338,11 +356,11 @@ func (gs *groups) ended(w WorkerRef) bool {
 // bury keeps what m has counted, and forgets the rest. The caller holds mu.
 func (gs *groups) bury(g *group, m *member) {
 	gs.report(g, m)
-	m.counters.Each(func(name string, sum uint64) {
+	for i, name := range m.counters.names {
 		if name != counterOpen {
-			gs.past[name] += sum
+			gs.past[name] += m.belief.sum[i]
 		}
-	})
+	}
 	_ = m.counters.Close() // memory of our own
 	g.forget(m)
 }

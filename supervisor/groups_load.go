@@ -16,14 +16,25 @@ type memberLoad struct {
 	completed, errors uint64
 }
 
-// counter is the sum of one counter over all members there are and were.
+// believe takes in what m has counted. The caller holds gs.mu.
+func (gs *groups) believe(m *member) *belief {
+	b, before := &m.belief, m.belief.odd
+	b.look(m.counters, gs.now())
+	if b.odd != before {
+		gs.log.Warn("a worker says what cannot be of what it has counted; it is believed as far as it can be",
+			"worker", m.ref.String(), "counter", b.odd)
+	}
+	return b
+}
+
+// counter is the sum of one counter over all members there are and were, as of the last look.
 func (gs *groups) counter(name string) uint64 {
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
 	sum := gs.past[name]
 	for _, g := range gs.by {
 		for _, m := range g.members {
-			sum += m.counters.Read(name)
+			sum += m.belief.of(m.counters, name)
 		}
 	}
 	return sum
@@ -58,10 +69,11 @@ func (gs *groups) look() {
 
 // report tells what m did since the last report, if it did anything. The caller holds mu.
 func (gs *groups) report(g *group, m *member) {
-	now := memberLoad{
-		completed: m.counters.Read(counterCompleted), errors: m.counters.Read(counterErrors),
-	}
-	now.inFlight = int(max(0, int64(m.counters.Read(counterRequests)-now.completed)))
+	b := gs.believe(m)
+	now := memberLoad{completed: b.of(m.counters, counterCompleted)}
+	now.errors = min(b.of(m.counters, counterErrors), now.completed)
+	begun := max(b.of(m.counters, counterRequests), now.completed)
+	now.inFlight = int(min(begun-now.completed, memberOpenMax)) // a connection has one at a time
 	last := m.load
 	if m.load = now; now == last {
 		return

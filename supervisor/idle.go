@@ -140,7 +140,7 @@ func (p *Pool) mayRetire() bool {
 			return false
 		}
 	}
-	return p.suspends() || p.target > p.floor()
+	return p.suspends() || p.target-p.disabled() > p.floor()
 }
 
 // planIdle looks again when a worker is idle, and earlier where memory may become scarce meanwhile.
@@ -186,7 +186,7 @@ func (w *worker) park(now time.Time) {
 	w.arm(evWake, parkPatience, now)
 }
 
-// unpark puts w back into rotation.
+// unpark puts w, which was suspended or disabled, back into rotation.
 func (w *worker) unpark(now time.Time) {
 	w.pool.ps.env.resume(w.ref)
 	w.drained = false

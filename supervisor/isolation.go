@@ -24,7 +24,7 @@ type Isolation struct {
 
 func isolationFrom(c *config.Pool) Isolation {
 	return Isolation{
-		Umask: &c.Umask, Nice: c.Nice, CPUs: c.CPUs, NewPrivs: !c.NoNewPrivs, Rlimits: c.Rlimits,
+		Umask: &c.Umask, Nice: c.Nice, CPUs: c.CPUs, NewPrivs: c.NoNewPrivs.IsOff(), Rlimits: c.Rlimits,
 		Cgroup: c.Cgroup, CPULimit: c.CPULimit,
 	}
 }

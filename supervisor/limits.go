@@ -80,6 +80,10 @@ const (
 	pingHeadBytesMax   = 64 << 10               // of an HTTP answer
 	pingFetchBeyond    = time.Second            // an HTTP ping is given up so long after ping.timeout
 	groupReportEvery   = 200 * time.Millisecond // looks at what workers that accept have counted
+	memberCountRate    = 1e7                    // of anything, that one of them counts in a second
+	memberBytesRate    = 1 << 35                // the same of bytes, as a mean of its life
+	memberCountsSlack  = 1 << 16                // on top of both, for looks at short intervals
+	memberOpenMax      = 1 << 20                // connections of one
 	balanceProgramMax  = 4096                   // instructions; BPF_MAXINSNS
 	pingSendMax        = time.Second            // for a control socket whose buffer is full
 	signalBytesMax     = 4 << 10                // one message of a worker on its control socket

@@ -34,7 +34,11 @@ const (
 	counterHeadBytes  = 128
 	counterNameMaxLen = 128
 
-	plugSettle = 50 * time.Millisecond  // handshakes under way at a listener that is to be closed
+	// Handshakes under way at a listener that is to be closed: each has at least plugSettle, those that
+	// are seen to take longer plugSettleMax.
+	plugSettle    = 50 * time.Millisecond
+	plugSettleMax = time.Second
+
 	emptyEvery = 10 * time.Millisecond  // looks at what waits at a socket that is given up
 	emptyHelp  = 200 * time.Millisecond // then other workers are asked to accept it, too
 	emptyMax   = 5 * time.Second        // then it is reset
@@ -46,7 +50,7 @@ const (
 	dirTakenRetry      = 250 * time.Millisecond // a locked runtime directory: its owner may be dying
 	dirTakenRetryEvery = 10 * time.Millisecond
 	ownerScanProcsMax  = 1 << 16 // processes looked at to name the owner of a port
-	ownerTableBytesMax = 16 << 20
+	procTableBytesMax  = 16 << 20
 
 	adminBacklog   = 64
 	readyWarnAfter = 10 * time.Second // "waiting for ..."

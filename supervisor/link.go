@@ -73,6 +73,9 @@ type Link interface {
 	// WorkerDrain takes w out of rotation; its idle connections are closed, requests in flight go on,
 	// then LinkEvents.WorkerDrained is called once.
 	WorkerDrain(w WorkerRef)
+	// WorkerRest is WorkerDrain for a worker that is to stay, and be ready again: one that accepts for
+	// itself, which ends when it is drained, does not.
+	WorkerRest(w WorkerRef)
 	// WorkerFail takes w, which does not answer, out of rotation: its requests without a byte of an
 	// answer get 504 WorkerHung or go to another worker, then LinkEvents.WorkerHung is called with what
 	// it held.

@@ -1,14 +1,11 @@
 package supervisor
 
 import (
-	"bufio"
 	"bytes"
-	"encoding/binary"
-	"encoding/hex"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,8 +16,10 @@ import (
 // it does not. Of several (a supervisor and its fronts) it is the one with the lowest pid.
 func portOwner(address string) (pid int, program string) {
 	inodes := map[string]bool{}
-	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		listeningInodes(table, address, inodes)
+	for _, s := range tcpSockets(tcpListen) {
+		if overlaps(s.addr, address) {
+			inodes[fmt.Sprintf("socket:[%d]", s.inode)] = true
+		}
 	}
 	if len(inodes) == 0 {
 		return 0, ""
@@ -38,41 +37,6 @@ func portOwner(address string) (pid int, program string) {
 		}
 	}
 	return pid, programOf(pid)
-}
-
-// listeningInodes adds the inodes of sockets in table that listen where address would.
-func listeningInodes(table, address string, inodes map[string]bool) {
-	f, err := os.Open(table)
-	if err != nil {
-		return
-	}
-	defer f.Close()
-	sc := bufio.NewScanner(io.LimitReader(f, ownerTableBytesMax))
-	for sc.Scan() {
-		// sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode ...
-		field := strings.Fields(sc.Text())
-		if len(field) < 10 || field[3] != "0A" { // TCP_LISTEN
-			continue
-		}
-		if at, ok := parseProcAddress(field[1]); ok && overlaps(at, address) {
-			inodes["socket:["+field[9]+"]"] = true
-		}
-	}
-}
-
-// parseProcAddress parses 0100007F:1F90: the address as words in the machine's order, and the port.
-func parseProcAddress(s string) (netip.AddrPort, bool) {
-	host, port, ok := strings.Cut(s, ":")
-	n, perr := strconv.ParseUint(port, 16, 16)
-	b, err := hex.DecodeString(host)
-	if !ok || perr != nil || err != nil || len(b)%4 != 0 {
-		return netip.AddrPort{}, false
-	}
-	for i := 0; i < len(b); i += 4 {
-		binary.NativeEndian.PutUint32(b[i:], binary.BigEndian.Uint32(b[i:]))
-	}
-	ip, ok := netip.AddrFromSlice(b)
-	return netip.AddrPortFrom(ip.Unmap(), uint16(n)), ok
 }
 
 // overlaps reports whether a socket bound to at keeps another from address.
@@ -121,4 +85,11 @@ func peerPID(fd int) int {
 		return 0
 	}
 	return int(cred.Pid)
+}
+
+// handshaking: a client of one of ports has been answered and has not replied yet.
+func handshaking(ports map[uint16]bool) bool {
+	return slices.ContainsFunc(tcpSockets(tcpSynRecv), func(s procTCP) bool {
+		return ports[s.addr.Port()]
+	})
 }

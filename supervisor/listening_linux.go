@@ -30,7 +30,7 @@ func (p *process) ownsPort() bool {
 	p.mu.Unlock()
 	want := map[uint64]bool{}
 	byUser := false
-	for _, l := range tcpListeners() {
+	for _, l := range tcpSockets(tcpListen) {
 		if int(l.addr.Port()) == p.contract.port {
 			want[l.inode] = true
 			byUser = byUser || l.uid == p.user.uid
@@ -48,7 +48,7 @@ func (p *process) ownsPort() bool {
 // listening are the addresses on which the family of pid listens.
 func (p *process) listening(pid int) (at []string, known bool) {
 	own, hidden := socketsOf(family(pid))
-	for _, l := range tcpListeners() {
+	for _, l := range tcpSockets(tcpListen) {
 		if own[l.inode] {
 			at = append(at, "tcp "+l.addr.String())
 		}

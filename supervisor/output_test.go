@@ -107,9 +107,9 @@ func TestWorkerEnv(t *testing.T) {
 		env  config.Env
 		want string
 	}{
-		{"nothing", config.Env{}, ""},
-		{"keep", config.Env{Keep: []string{"KEEP", "WEIR_X"}}, "KEEP=1"},
-		{"inherit, files, set", config.Env{Inherit: true, Files: []string{file},
+		{"nothing", config.Env{Inherit: config.SwitchOff}, ""},
+		{"keep", config.Env{Inherit: config.SwitchOff, Keep: []string{"KEEP", "WEIR_X"}}, "KEEP=1"},
+		{"inherit, files, set", config.Env{Files: []string{file},
 			Set: map[string]string{"C": "set"}}, "A=file B=quo ted C=set KEEP=1 SECRET=s"},
 	} {
 		got, err := workerEnv(inherited, &tc.env, c)

@@ -113,6 +113,13 @@ func (p *process) readControl(c control) {
 			}
 			p.env.opts.groups.answered(p.ref, &b)
 			continue
+		case KindSiteRested:
+			var b SiteRest
+			if c.queue == nil || m.Decode(&b) != nil {
+				return
+			}
+			p.env.opts.groups.rested(p.ref, b.N)
+			continue
 		default:
 			continue // of a later version
 		}

@@ -67,11 +67,13 @@ type waiter struct {
 func (p *Pool) Name() string { return p.name }
 
 // Start makes the pool run; it returns when a worker is ready, at once if none is wanted before a
-// request. A pool that runs already is left alone; a failed one is tried anew, a disabled one is enabled.
+// request. A pool that runs already is left alone, but that its disabled workers are enabled; a failed one
+// is tried anew, a disabled one is enabled.
 // The error wraps ErrCommandNotFound, ErrPoolFailed, ErrPoolStopped or ctx's; the pool goes on trying
 // unless it was stopped.
 func (p *Pool) Start(ctx context.Context) error {
 	return p.wait(ctx, func(now time.Time) *waiter {
+		p.enableAll(now)
 		p.event(evPoolStart, now)
 		p.maintain(now)
 		return p.readyWaiter()

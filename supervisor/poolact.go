@@ -50,6 +50,8 @@ func (p *Pool) act(do poolAction, from PoolState, now time.Time) {
 		}
 	case poolDisable:
 		p.retire(PoolDisabled, false, now)
+	case poolTell:
+		p.ps.opts.Link.PoolAvailable(p.name, p.availability())
 	default:
 		panic("supervisor: unknown pool action")
 	}
@@ -153,10 +155,11 @@ func (p *Pool) probe(now time.Time) {
 	}
 	p.target = max(p.target, 1)
 	p.resize(now)
-	if s := p.slots[0]; s.cur.w == nil {
+	i := slices.IndexFunc(p.slots, func(s *slot) bool { return !s.disabled() })
+	if i >= 0 && p.slots[i].cur.w == nil {
 		p.ps.starts.held++
-		s.cur.w = p.spawn(now)
-		s.cur.w.permit = true
+		w := p.spawn(now)
+		w.permit, p.slots[i].cur.w = true, w
 	}
 }
 
@@ -174,7 +177,7 @@ func (p *Pool) availability() Availability {
 	switch {
 	case p.want == PoolStopped:
 		return Stopped
-	case p.want == PoolDisabled:
+	case p.want == PoolDisabled, p.state == PoolDisabled:
 		return Disabled
 	case p.state == PoolFailed:
 		return Failed

@@ -162,7 +162,7 @@ func (c *PoolConfig) sameWorker(d *PoolConfig) bool {
 		c.watchdog() == d.watchdog()
 }
 
-var envInherited = config.Env{Inherit: true}
+var envInherited = config.Env{}
 
 // env is c.Env or its default.
 func (c *PoolConfig) env() *config.Env {
@@ -174,7 +174,7 @@ func (c *PoolConfig) env() *config.Env {
 
 // sameEnv is equality in which a nil and an empty list are the same.
 func sameEnv(a, b *config.Env) bool {
-	if a.Inherit != b.Inherit || len(a.Set) != len(b.Set) {
+	if a.Inherit.IsOff() != b.Inherit.IsOff() || len(a.Set) != len(b.Set) {
 		return false
 	}
 	for k, v := range a.Set {

@@ -254,6 +254,8 @@ func (ps *Pools) announce(l Link) {
 			switch w := p.workers[n]; {
 			case w.state == WorkerReady:
 				l.WorkerReady(w.ref, w.endpoint)
+			case w.state == WorkerDisabling:
+				l.WorkerRest(w.ref)
 			case w.state == WorkerDraining, w.state == WorkerSuspending:
 				l.WorkerDrain(w.ref)
 			}

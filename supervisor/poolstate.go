@@ -11,7 +11,7 @@ const (
 	PoolStarting                  // no worker ready yet, or none any more; requests queue
 	PoolRunning                   // at least one worker ready, or none wanted until a request waits
 	PoolFailed                    // rapid-fail protection: 503 AppOffline; left by a ready worker
-	PoolDisabled                  // no worker, on purpose: 503 Disabled; left by a verb alone
+	PoolDisabled                  // on purpose: 503 Disabled; no worker, or none that is not disabled
 	poolStateCount
 )
 
@@ -39,12 +39,13 @@ const (
 	evPoolDrain                    // asked to finish what has begun, without a deadline, and stop
 	evPoolDisable                  // asked to be disabled
 	evPoolVacant                   // as evPoolEmpty, while the pool should be disabled
+	evPoolAllOff                   // every worker that there may be is disabled
 	poolEventCount
 )
 
 var poolEventNames = [poolEventCount]string{
 	"start", "stop", "worker ready", "no worker ready", "no worker wanted", "rapid fail",
-	"half-open probe", "empty", "drain", "disable", "empty",
+	"half-open probe", "empty", "drain", "disable", "empty", "every worker is disabled",
 }
 
 func (e poolEvent) String() string { return poolEventNames[e] }
@@ -62,6 +63,7 @@ const (
 	poolClosed             // tell those who wait for the stop
 	poolDrain              // refuse requests, drain every worker for as long as it takes
 	poolDisable            // refuse requests as disabled, drain every worker
+	poolTell               // requests are refused as disabled, or no longer
 )
 
 // poolStep is one entry of the table: do the action, be in next.
@@ -71,7 +73,8 @@ type poolStep struct {
 }
 
 // poolTable is the pool's state machine: state × event. While a pool stops it keeps its state until
-// its last worker is gone: want says where it goes, and evPoolUp and evPoolDown do not come.
+// its last worker is gone: want says where it goes, and evPoolUp and evPoolDown do not come. A pool
+// that is disabled though it should run has workers, each of them disabled by itself.
 var poolTable = [poolStateCount][poolEventCount]poolStep{
 	PoolStopped: {
 		evPoolStart:   {poolOpen, PoolStarting},
@@ -85,6 +88,7 @@ var poolTable = [poolStateCount][poolEventCount]poolStep{
 		evPoolDrain:   {poolIgnore, PoolStopped},
 		evPoolDisable: {poolDisable, PoolDisabled},
 		evPoolVacant:  {poolIgnore, PoolStopped},
+		evPoolAllOff:  {poolIgnore, PoolStopped},
 	},
 	PoolStarting: {
 		evPoolStart:   {poolOpen, PoolStarting},
@@ -98,6 +102,7 @@ var poolTable = [poolStateCount][poolEventCount]poolStep{
 		evPoolDrain:   {poolDrain, PoolStarting},
 		evPoolDisable: {poolDisable, PoolStarting},
 		evPoolVacant:  {poolClosed, PoolDisabled},
+		evPoolAllOff:  {poolTell, PoolDisabled},
 	},
 	PoolRunning: {
 		evPoolStart:   {poolOpen, PoolRunning},
@@ -111,6 +116,7 @@ var poolTable = [poolStateCount][poolEventCount]poolStep{
 		evPoolDrain:   {poolDrain, PoolRunning},
 		evPoolDisable: {poolDisable, PoolRunning},
 		evPoolVacant:  {poolClosed, PoolDisabled},
+		evPoolAllOff:  {poolTell, PoolDisabled},
 	},
 	PoolFailed: {
 		evPoolStart:   {poolOpen, PoolStarting},
@@ -124,19 +130,21 @@ var poolTable = [poolStateCount][poolEventCount]poolStep{
 		evPoolDrain:   {poolDrain, PoolFailed},
 		evPoolDisable: {poolDisable, PoolFailed},
 		evPoolVacant:  {poolClosed, PoolDisabled},
+		evPoolAllOff:  {poolIgnore, PoolFailed},
 	},
 	PoolDisabled: {
 		evPoolStart:   {poolOpen, PoolStarting},
-		evPoolStop:    {poolRetire, PoolStopped},
-		evPoolUp:      {poolIgnore, PoolDisabled},
-		evPoolDown:    {poolIgnore, PoolDisabled},
+		evPoolStop:    {poolRetire, PoolDisabled},
+		evPoolUp:      {poolTell, PoolRunning},
+		evPoolDown:    {poolTell, PoolStarting},
 		evPoolRest:    {poolIgnore, PoolDisabled},
-		evPoolRapid:   {poolIgnore, PoolDisabled},
+		evPoolRapid:   {poolOffline, PoolFailed},
 		evPoolProbe:   {poolIgnore, PoolDisabled},
-		evPoolEmpty:   {poolIgnore, PoolDisabled},
-		evPoolDrain:   {poolIgnore, PoolDisabled},
-		evPoolDisable: {poolIgnore, PoolDisabled},
+		evPoolEmpty:   {poolClosed, PoolStopped},
+		evPoolDrain:   {poolDrain, PoolDisabled},
+		evPoolDisable: {poolDisable, PoolDisabled},
 		evPoolVacant:  {poolIgnore, PoolDisabled},
+		evPoolAllOff:  {poolIgnore, PoolDisabled},
 	},
 }
 

@@ -196,6 +196,7 @@ func (p *process) collect(c *child) ExitStatus {
 	c.awaitDeath()
 	close(p.exited)
 	p.mu.Lock()
+	oom := p.group != "" && groupOOM(p.group)
 	if !p.reaped { // by somebody else: see audit
 		// The leader is a zombie: the group's number cannot be anybody else's yet.
 		_ = unix.Kill(-c.pid, unix.SIGKILL) // ESRCH: it was alone
@@ -215,7 +216,11 @@ func (p *process) collect(c *child) ExitStatus {
 		killDescendants(p.contract.socket, p.env.known())
 	}
 	p.endOutput(c)
-	return exitStatus(c.pid, ws, p.env.now())
+	x := exitStatus(c.pid, ws, p.env.now())
+	if oom && x.Signal == int(unix.SIGKILL) {
+		x.How += " (out of memory)"
+	}
+	return x
 }
 
 // endOutput gives the readers a moment to reach the end of what the dead wrote. A descendant that left

@@ -28,7 +28,7 @@ import (
 func testConfig(name, role string, args ...string) PoolConfig {
 	return PoolConfig{
 		Name: name, Command: append([]string{"/proc/self/exe"}, args...), Program: "/proc/self/exe",
-		Env:   &config.Env{Inherit: true, Set: map[string]string{"TEST_ROLE": role}},
+		Env:   &config.Env{Set: map[string]string{"TEST_ROLE": role}},
 		Ready: config.Ready{Timeout: config.Duration(10 * time.Second)},
 	}
 }
@@ -39,6 +39,7 @@ type nopLink struct{}
 func (nopLink) PoolAvailable(string, Availability) {}
 func (nopLink) WorkerReady(WorkerRef, Endpoint)    {}
 func (nopLink) WorkerDrain(WorkerRef)              {}
+func (nopLink) WorkerRest(WorkerRef)               {}
 func (nopLink) WorkerFail(WorkerRef, string)       {}
 func (nopLink) WorkerGone(WorkerRef)               {}
 
@@ -79,6 +80,8 @@ func (f *testFront) WorkerDrain(w WorkerRef) {
 		f.ps.WorkerDrained(w)
 	}
 }
+
+func (f *testFront) WorkerRest(w WorkerRef) { f.WorkerDrain(w) }
 
 func (f *testFront) WorkerFail(w WorkerRef, reason string) {
 	f.note("fail "+w.String(), func() { delete(f.ready, w) })
@@ -386,7 +389,7 @@ func TestApplyReplacesOnlyWhatChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	pidA, pidB := tp.Pool("a").Status().Workers[0].PID, tp.Pool("b").Status().Workers[0].PID
-	b.Env = &config.Env{Inherit: true, Set: map[string]string{"TEST_ROLE": "serve", "NEW": "1"}}
+	b.Env = &config.Env{Set: map[string]string{"TEST_ROLE": "serve", "NEW": "1"}}
 	if err := tp.Apply(t.Context(), []PoolConfig{a, b}); err != nil {
 		t.Fatal(err)
 	}

@@ -1,60 +1,74 @@
 package supervisor
 
 import (
+	"bufio"
 	"encoding/binary"
 	"encoding/hex"
+	"io"
 	"net/netip"
 	"os"
 	"strconv"
 	"strings"
 )
 
-// tcpListener is one listening TCP socket of this network namespace.
-type tcpListener struct {
+// procTCP is one TCP socket of this network namespace.
+type procTCP struct {
 	addr  netip.AddrPort
 	uid   int
 	inode uint64
 }
 
-// tcpListeners reads /proc/net/tcp and tcp6. What cannot be read is left out: no IPv6, say.
-func tcpListeners() (all []tcpListener) {
+// States of TCP sockets, as /proc/net/tcp prints them.
+const (
+	tcpSynRecv = "03"
+	tcpListen  = "0A"
+)
+
+// tcpSockets reads those in state from /proc/net/tcp and tcp6. What cannot be read is left out: no IPv6,
+// say, or what lies behind procTableBytesMax.
+func tcpSockets(state string) (all []procTCP) {
 	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		b, err := os.ReadFile(file)
+		f, err := os.Open(file)
 		if err != nil {
 			continue
 		}
-		for line := range strings.SplitSeq(string(b), "\n") {
-			if l, ok := parseTCPListener(line); ok {
-				all = append(all, l)
+		for lines := bufio.NewScanner(io.LimitReader(f, procTableBytesMax)); lines.Scan(); {
+			if s, ok := parseProcTCP(lines.Text(), state); ok {
+				all = append(all, s)
 			}
 		}
+		_ = f.Close() // only read
 	}
 	return all
 }
 
-// parseTCPListener reads a line of /proc/net/tcp: number, local and remote address, state (0A is
-// LISTEN), queues, timer, retransmissions, uid, timeout, inode.
-func parseTCPListener(line string) (l tcpListener, ok bool) {
+// parseProcTCP reads a line of /proc/net/tcp if it is about a socket in state: number, local and remote
+// address, state, queues, timer, retransmissions, uid, timeout, inode.
+func parseProcTCP(line, state string) (s procTCP, ok bool) {
 	f := strings.Fields(line)
-	if len(f) < 10 || f[3] != "0A" {
-		return l, false
+	if len(f) < 10 || f[3] != state {
+		return s, false
 	}
-	ip, port, _ := strings.Cut(f[1], ":")
-	raw, err := hex.DecodeString(ip)
-	if err != nil || len(raw) != 4 && len(raw) != 16 {
-		return l, false
+	addr, ok := parseProcAddress(f[1])
+	uid, err1 := strconv.Atoi(f[7])
+	inode, err2 := strconv.ParseUint(f[9], 10, 64)
+	return procTCP{addr, uid, inode}, ok && err1 == nil && err2 == nil
+}
+
+// parseProcAddress parses 0100007F:1F90: the address as words in the machine's order, and the port.
+// An IPv4 address mapped into IPv6 is IPv4.
+func parseProcAddress(s string) (netip.AddrPort, bool) {
+	host, port, ok := strings.Cut(s, ":")
+	n, perr := strconv.ParseUint(port, 16, 16)
+	b, err := hex.DecodeString(host)
+	if !ok || perr != nil || err != nil || len(b)%4 != 0 {
+		return netip.AddrPort{}, false
 	}
-	for i := 0; i < len(raw); i += 4 { // words in the order of the host, printed as numbers
-		binary.BigEndian.PutUint32(raw[i:], binary.NativeEndian.Uint32(raw[i:]))
+	for i := 0; i < len(b); i += 4 {
+		binary.NativeEndian.PutUint32(b[i:], binary.BigEndian.Uint32(b[i:]))
 	}
-	addr, _ := netip.AddrFromSlice(raw) // 4 or 16 bytes
-	p, err1 := strconv.ParseUint(port, 16, 16)
-	uid, err2 := strconv.Atoi(f[7])
-	inode, err3 := strconv.ParseUint(f[9], 10, 64)
-	if err1 != nil || err2 != nil || err3 != nil {
-		return l, false
-	}
-	return tcpListener{netip.AddrPortFrom(addr, uint16(p)), uid, inode}, true
+	ip, ok := netip.AddrFromSlice(b)
+	return netip.AddrPortFrom(ip.Unmap(), uint16(n)), ok
 }
 
 // unixListeners maps the inodes of listening Unix sockets to their paths, from /proc/net/unix:

@@ -171,11 +171,12 @@ func (w *worker) spread(limit float64) float64 {
 	return limit * (1 + w.rec.spread*float64(j)/100)
 }
 
-// mark makes worker n, or every worker for 0, one to be replaced, and returns which are.
+// mark makes worker n, or every worker for 0 that is not disabled, one to be replaced, and returns which
+// are.
 func (p *Pool) mark(o order, n uint64) map[uint64]bool {
 	marked := map[uint64]bool{}
 	for _, s := range p.slots {
-		if w := s.cur.w; w != nil && (n == 0 || w.ref.N == n) {
+		if w := s.cur.w; w != nil && (n == 0 && !s.disabled() || w.ref.N == n) {
 			s.stale, s.cause = o.reason, o.cause
 			marked[w.ref.N] = true
 		}

@@ -1,11 +1,14 @@
 package supervisor
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -46,4 +49,38 @@ func familyRole(runaway bool) int {
 	}
 	fmt.Println("child", c.Process.Pid)
 	return serveRole("unix", os.Getenv("WEIR_SOCKET"), true)
+}
+
+// greed takes of what, once SIGUSR1 has come, and says how much it got.
+func greed(what string) {
+	usr1 := make(chan os.Signal, 1)
+	signal.Notify(usr1, syscall.SIGUSR1)
+	fmt.Println("waiting for SIGUSR1")
+	<-usr1
+	switch what {
+	case "memory":
+		var kept [][]byte
+		for len(kept) < 256 {
+			kept = append(kept, bytes.Repeat([]byte{1}, 1<<20))
+		}
+		fmt.Println("got", len(kept), "MiB")
+	case "pids":
+		n := 0
+		for ; n < 100; n++ {
+			c := exec.Command("/proc/self/exe")
+			c.Env = []string{"TEST_ROLE=mute"}
+			if err := c.Start(); err != nil {
+				break
+			}
+		}
+		fmt.Println("got", n, "children")
+	case "cpu":
+		var before, after unix.Rusage
+		_ = unix.Getrusage(unix.RUSAGE_SELF, &before)
+		for end := time.Now().Add(time.Second); time.Now().Before(end); {
+		}
+		_ = unix.Getrusage(unix.RUSAGE_SELF, &after)
+		used := after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano()
+		fmt.Println("got", used/int64(time.Millisecond), "ms of a second")
+	}
 }

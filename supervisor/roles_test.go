@@ -49,6 +49,9 @@ func runRole(role string) int {
 		return superviseRole()
 	case "family": // a child of the worker outlives it, if it is let
 		return familyRole(false)
+	case "greedy": // at SIGUSR1 takes more than it may have of what TEST_GREED names
+		go greed(os.Getenv("TEST_GREED"))
+		return serveRole("unix", os.Getenv("WEIR_SOCKET"), true)
 	case "runaway": // the same with a child in a session of its own
 		return familyRole(true)
 	}

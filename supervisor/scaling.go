@@ -28,7 +28,7 @@ func (s Scaling) withDefaults() Scaling {
 	setDefault(&s.Busy, defaultScaleBusy)
 	setDefault(&s.Step, 1)
 	setDefault(&s.Cooldown, config.Duration(defaultScaleCooldown))
-	setDefault(&s.Memory, config.GuardOn)
+	setDefault(&s.Memory, config.SwitchOn)
 	return s
 }
 

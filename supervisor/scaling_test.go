@@ -229,7 +229,7 @@ func TestScaleMemoryGuard(t *testing.T) {
 	m.want("room for two of four, without a report", "spawn 2", "spawn 3")
 
 	m = started(t, func(c *PoolConfig) {
-		c.Scale = Scaling{Min: 1, Max: 8, Scale: config.Scale{Memory: config.GuardOff}}
+		c.Scale = Scaling{Min: 1, Max: 8, Scale: config.Scale{Memory: config.SwitchOff}}
 	})
 	m.happens(1, evReady)
 	m.env.mem = memory{workers: map[uint64]usage{1: {rss: 100 * mib}}, free: mib}

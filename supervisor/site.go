@@ -8,13 +8,16 @@ import "weir/supervisor/config"
 // The worker says hello, is sent its configuration, answers it, and says READY=1. Then it gets
 // sockets, and loses them again, one by one, as the members of its pool change; the supervisor
 // keeps every one of them open, so that what has been queued at it is still there for the next who
-// gets it. At last it is told to leave: it accepts what waits at the sockets that it still has,
+// gets it. One that is disabled has lost all of them when it is told to rest: connections end behind the
+// answers that they are at, and when none is left it says so. At last it is told to leave: it accepts what waits at the sockets that it still has,
 // finishes what it has begun, and ends.
 const (
 	KindSiteConfigure  = "configure"  // supervisor: SiteConfigure; first with counters and stdout
 	KindSiteConfigured = "configured" // worker: SiteConfigured
 	KindSiteJoin       = "join"       // supervisor: SiteSocket; descriptor: a listening socket
 	KindSitePart       = "part"       // supervisor: SiteSocket: accept what waits there, and close it
+	KindSiteRest       = "rest"       // supervisor: SiteRest: finish, and wait for sockets
+	KindSiteRested     = "rested"     // worker: SiteRest: no connection is left
 	KindSiteLeave      = "leave"      // supervisor: accept what waits, finish, end
 	KindSiteReopen     = "reopen"     // supervisor: log files
 )
@@ -39,20 +42,7 @@ type SiteSocket struct {
 	Address string `json:"address"`
 }
 
-// siteConfig is the part of c that workers of pool are given: nothing of other sites and pools,
-// whose environment is none of their business.
-func siteConfig(c *config.Config, pool string) *config.Config {
-	own := *c
-	own.Pools, own.Sidecars, own.Sites, own.Listeners = nil, nil, nil, nil
-	for _, s := range c.Sites {
-		if len(s.Apps) == 1 && s.Apps[0].Pool == pool {
-			own.Sites = append(own.Sites, s)
-		}
-	}
-	for _, l := range c.Listeners {
-		if l.Pool == pool {
-			own.Listeners = append(own.Listeners, l)
-		}
-	}
-	return &own
+// SiteRest is the body of KindSiteRest and KindSiteRested.
+type SiteRest struct {
+	N uint64 `json:"n"` // of the rest: one that was called off is not answered for a later one
 }

@@ -19,6 +19,9 @@ type slot struct {
 	last    string       // the last worker that was recycled here, and why
 }
 
+// disabled: who fills the slot takes no requests, by a verb.
+func (s *slot) disabled() bool { return s.cur.w != nil && s.cur.w.state.disabled() }
+
 // fill puts a fresh worker in the slot.
 func (s *slot) fill(w *worker) {
 	s.cur.w, s.stale, s.cause, s.keep, s.after = w, "", causeNone, false, nil
@@ -97,8 +100,9 @@ func (p *Pool) resize(now time.Time) {
 	}
 }
 
-// leastMissed is the slot that is missed least: one that is empty, one whose worker is not ready yet,
-// one that sleeps, else the one that has been idle longest; of equals the youngest.
+// leastMissed is the slot that is missed least: one whose worker is disabled, one that is empty, one
+// whose worker is not ready yet, one that sleeps, else the one that has been idle longest; of equals the
+// youngest.
 func (p *Pool) leastMissed() *slot {
 	least := p.slots[len(p.slots)-1]
 	for _, s := range slices.Backward(p.slots) {
@@ -112,7 +116,8 @@ func (p *Pool) leastMissed() *slot {
 
 // Standings of a slot: how far its worker has come.
 const (
-	standsEmpty = iota
+	standsDisabled = iota
+	standsEmpty
 	standsStarting
 	standsParked
 	standsReady
@@ -122,6 +127,8 @@ func (s *slot) standing() int {
 	switch w := s.cur.w; {
 	case w == nil:
 		return standsEmpty
+	case w.state.disabled():
+		return standsDisabled
 	case w.state == WorkerStarting:
 		return standsStarting
 	case w.state.parked():
@@ -167,7 +174,7 @@ func (p *Pool) onWorker(w *worker, from WorkerState, now time.Time) {
 			p.event(evPoolUp, now)
 		}
 		p.fleet.lookAt = earlier(p.fleet.lookAt, now.Add(scaleAgain))
-	case from.serving() && p.want == PoolRunning && p.ready() == 0 && !p.dormant():
+	case from.serving() && p.want == PoolRunning && p.ready() == 0 && !p.dormant() && !p.allDisabled():
 		p.event(evPoolDown, now)
 	}
 	if w.state != WorkerStarting && from == WorkerStarting && w.state != WorkerStopping ||
@@ -250,10 +257,10 @@ func (p *Pool) failed(w *worker, now time.Time) {
 	}
 }
 
-// idle reports whether no slot holds a worker.
+// idle reports whether no slot holds a worker that might serve.
 func (p *Pool) idle() bool {
 	for _, s := range p.slots {
-		if s.cur.w != nil || s.next.w != nil {
+		if s.cur.w != nil && !s.disabled() || s.next.w != nil {
 			return false
 		}
 	}

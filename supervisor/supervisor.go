@@ -27,6 +27,9 @@ type Options struct {
 	// pools.
 	WorkerCommand func(p *config.Pool) []string
 	Counters      []string // columns of the fronts' counters
+	// Hosts reports whether fronts run handlers or middleware of the program's own, which may read the
+	// environment; else they do not get it. nil: they never do.
+	Hosts func(*config.Config) bool
 
 	Exe       string   // program of the fronts; "" is this binary
 	FrontArgs []string // its arguments; nil is "__front"
@@ -164,7 +167,7 @@ func (s *Supervisor) open() error {
 	s.fronts, err = newFrontSet(frontOptions{
 		exe: s.opts.Exe, argv0: argv0(), args: s.opts.FrontArgs, stdout: s.opts.Stdout,
 		stderr: s.opts.Stderr, credential: credentialOf(front), fronts: c.Fronts, loops: loops,
-		counters: s.opts.Counters, log: s.log,
+		counters: s.opts.Counters, hosts: s.opts.Hosts, log: s.log,
 	})
 	if err != nil {
 		return err

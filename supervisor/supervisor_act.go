@@ -16,19 +16,38 @@ func (s *Supervisor) Act(ctx context.Context, a admin.Action) error {
 	if s.isState(stateDraining) {
 		return fmt.Errorf("supervisor: %s: %w: the instance is shutting down", a, admin.ErrConflict)
 	}
-	p, far := s.pools.Pool(a.Pool), s.pools.upstreams(a.Pool)
-	if p == nil && far == nil {
-		return fmt.Errorf("%w %q", admin.ErrUnknownPool, a.Pool)
+	if err := s.pools.knows(a.Pool); err != nil {
+		return err
 	}
 	s.log.Info("asked for", "verb", string(a.Verb), "of", a.String()[len(a.Verb)+1:])
+	if err := s.pools.Act(ctx, a); err != nil {
+		return err
+	}
+	return s.fronts.sync(ctx) // who acts next finds it so
+}
+
+// knows reports a pool that is not there.
+func (ps *Pools) knows(pool string) error {
+	if ps.Pool(pool) == nil && ps.upstreams(pool) == nil {
+		return fmt.Errorf("%w %q", admin.ErrUnknownPool, pool)
+	}
+	return nil
+}
+
+// Act carries a out, of a pool of either kind; it returns when that has happened. ctx bounds the wait
+// alone. Errors wrap those of package admin.
+func (ps *Pools) Act(ctx context.Context, a admin.Action) error {
+	if err := ps.knows(a.Pool); err != nil {
+		return err
+	}
 	var err error
-	if far != nil {
+	if far := ps.upstreams(a.Pool); far != nil {
 		err = far.act(ctx, a)
-	} else {
+	} else if p := ps.Pool(a.Pool); p != nil { // else it went between the two questions
 		err = act(ctx, p, a)
 	}
 	switch {
-	case errors.Is(err, ErrPoolStopped), errors.Is(err, ErrOutOfBounds):
+	case errors.Is(err, ErrPoolStopped), errors.Is(err, ErrOutOfBounds), errors.Is(err, ErrWorkerState):
 		return fmt.Errorf("%w: %w", admin.ErrConflict, err)
 	case errors.Is(err, ErrNoWorker): // it went between the question and the answer
 		return fmt.Errorf("%w: %w", admin.ErrUnknownWorker, err)
@@ -45,9 +64,15 @@ func act(ctx context.Context, p *Pool, a admin.Action) error {
 			return p.DrainWorker(ctx, a.Worker)
 		case admin.VerbStop:
 			return p.StopWorker(ctx, a.Worker)
+		case admin.VerbStart:
+			return p.StartWorker(ctx, a.Worker)
+		case admin.VerbDisable:
+			return p.DisableWorker(ctx, a.Worker)
 		}
 	}
 	switch a.Verb {
+	case admin.VerbRecycle:
+		return p.Recycle(ctx, "asked for")
 	case admin.VerbDrain:
 		return p.Drain(ctx)
 	case admin.VerbStart:

@@ -32,23 +32,53 @@ func (s *Supervisor) Status(ctx context.Context) admin.Status {
 	for _, f := range s.fronts.frontStatuses(ctx) {
 		st.Fronts = append(st.Fronts, admin.Front{
 			Slot: f.slot, State: string(f.state), PID: f.pid, Started: f.started,
-			Restarts: f.restarts, LastExit: f.lastExit, Report: f.own,
+			Restarts: f.restarts, LastExit: f.lastExit, Report: f.own, Loops: f.loops,
 		})
 	}
+	s.groups.look()
 	for _, name := range s.opts.Counters {
+		if ofOneLoop(name) {
+			continue
+		}
 		st.Counters[name] = s.fronts.counter(name) + s.groups.counter(name)
 	}
 	if s.pools != nil {
 		for _, c := range s.pools.Sidecars() {
 			st.Sidecars = append(st.Sidecars, wireSidecar(&c))
 		}
-		for _, p := range s.pools.Status() {
-			st.Pools = append(st.Pools, wirePool(&p))
+		st.Pools = s.pools.Reports()
+		for i := range st.Pools {
+			s.addLags(&st.Pools[i])
 		}
-		st.Pools = append(st.Pools, s.pools.Upstreams()...)
-		slices.SortFunc(st.Pools, func(a, b admin.Pool) int { return cmpStrings(a.Name, b.Name) })
 	}
 	return st
+}
+
+// Reports is the status of every pool, of either kind, by name.
+func (ps *Pools) Reports() []admin.Pool {
+	out := []admin.Pool{}
+	for _, p := range ps.Status() {
+		out = append(out, wirePool(&p))
+	}
+	out = append(out, ps.Upstreams()...)
+	slices.SortFunc(out, func(a, b admin.Pool) int { return cmpStrings(a.Name, b.Name) })
+	return out
+}
+
+// Report is the status of one pool, of either kind; false: there is none of that name.
+func (ps *Pools) Report(name string) (out admin.Pool, ok bool) {
+	if p := ps.Pool(name); p != nil {
+		st := []PoolStatus{p.status()}
+		measured(st)
+		return wirePool(&st[0]), true
+	}
+	if p := ps.upstreams(name); p != nil {
+		if !ps.call(func(now time.Time) { out = p.status(now) }) {
+			out = p.status(ps.env.now()) // the loop has ended: nothing else touches p
+		}
+		return out, true
+	}
+	return out, false
 }
 
 func wireSidecar(c *SidecarStatus) admin.Sidecar {
@@ -93,4 +123,13 @@ func wirePool(p *PoolStatus) admin.Pool {
 		})
 	}
 	return out
+}
+
+// addLags adds what workers that accept for themselves say of their loops.
+func (s *Supervisor) addLags(p *admin.Pool) {
+	lags := s.groups.lags(p.Name)
+	for i := range p.Workers {
+		w := &p.Workers[i]
+		w.LoopLag = max(0, min(lags[w.Name], w.Uptime))
+	}
 }

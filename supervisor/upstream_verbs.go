@@ -90,6 +90,33 @@ func (ps *Pools) ApplyUpstreams(cs []UpstreamConfig) {
 	})
 }
 
+// AwaitUpstreams returns when it is known of every pool of upstreams whether it can serve: one of its
+// servers can, or all of its names were looked up and its servers checked once. ctx bounds the wait.
+func (ps *Pools) AwaitUpstreams(ctx context.Context) error {
+	var steps []func() error
+	ps.call(func(time.Time) {
+		for _, p := range ps.far.pools {
+			steps = append(steps, func() error { return p.wait(ctx, func(time.Time) {}, p.isKnown) })
+		}
+	})
+	return all(steps)
+}
+
+// isKnown reports whether there is nothing to wait for, before it is known what the pool can do.
+func (p *upstreamPool) isKnown() bool {
+	pending := false
+	for _, h := range p.hosts {
+		pending = pending || !h.tried
+	}
+	for _, u := range p.members {
+		if u.state == upstreamReady {
+			return true
+		}
+		pending = pending || u.state == upstreamChecking && u.passes+u.fails == 0
+	}
+	return !pending || p.want != PoolRunning
+}
+
 // DropUpstreams stops and forgets the pools of upstreams that are not among cs. It returns when that
 // has happened; ctx bounds the wait.
 func (ps *Pools) DropUpstreams(ctx context.Context, cs []UpstreamConfig) error {
@@ -148,10 +175,7 @@ func (p *upstreamPool) start(ctx context.Context) error {
 	return p.wait(ctx, func(now time.Time) {
 		p.want = PoolRunning
 		for _, u := range p.members {
-			if u.state == upstreamOff {
-				u.state = upstreamChecking
-				u.recheck(now)
-			}
+			u.enable(now)
 		}
 		for _, h := range p.hosts {
 			if !h.askAt.IsZero() {
@@ -161,8 +185,33 @@ func (p *upstreamPool) start(ctx context.Context) error {
 	}, func() bool { return true })
 }
 
-// drainOne takes upstream n out of rotation until the pool is started; it returns when it holds nothing.
+// enable checks u anew, if it was taken out of rotation by a verb.
+func (u *upstream) enable(now time.Time) {
+	if u.state == upstreamOff {
+		u.setState(upstreamChecking, "asked for", now)
+		u.recheck(now)
+	}
+}
+
+// startOne puts upstream n back, of which the first check decides.
+func (p *upstreamPool) startOne(ctx context.Context, n uint64) error {
+	return p.one(ctx, n, func(u *upstream, now time.Time) { u.enable(now) },
+		func(*upstream) bool { return true })
+}
+
+// drainOne takes upstream n out of rotation until it is started; it returns when it holds nothing.
 func (p *upstreamPool) drainOne(ctx context.Context, n uint64) error {
+	return p.one(ctx, n, func(u *upstream, now time.Time) {
+		if u.state != upstreamOff {
+			u.checkAt = time.Time{}
+			u.setState(upstreamOff, "asked for", now)
+		}
+	}, func(u *upstream) bool { return u.state != upstreamOff || !u.known || u.drained })
+}
+
+// one has begin done to upstream n, and waits for done while it is there.
+func (p *upstreamPool) one(ctx context.Context, n uint64, begin func(*upstream, time.Time),
+	done func(*upstream) bool) error {
 	var err error
 	werr := p.wait(ctx, func(now time.Time) {
 		u := p.member(n)
@@ -170,13 +219,10 @@ func (p *upstreamPool) drainOne(ctx context.Context, n uint64) error {
 			err = fmt.Errorf("supervisor: pool %s: upstream %d: %w", p.conf.Name, n, ErrNoWorker)
 			return
 		}
-		if u.state != upstreamOff {
-			u.checkAt = time.Time{}
-			u.setState(upstreamOff, "asked for", now)
-		}
+		begin(u, now)
 	}, func() bool {
 		u := p.member(n)
-		return err != nil || u == nil || u.state != upstreamOff || !u.known || u.drained
+		return err != nil || u == nil || done(u)
 	})
 	if err != nil {
 		return err
@@ -187,7 +233,9 @@ func (p *upstreamPool) drainOne(ctx context.Context, n uint64) error {
 // act carries out a verb.
 func (p *upstreamPool) act(ctx context.Context, a admin.Action) error {
 	switch {
-	case a.Worker != 0 && (a.Verb == admin.VerbDrain || a.Verb == admin.VerbStop):
+	case a.Worker != 0 && a.Verb == admin.VerbStart:
+		return p.startOne(ctx, a.Worker)
+	case a.Worker != 0 && a.Verb != admin.VerbRecycle: // to stop one ends nothing
 		return p.drainOne(ctx, a.Worker)
 	case a.Worker != 0:
 	case a.Verb == admin.VerbDrain:
@@ -220,7 +268,10 @@ func (p *upstreamPool) status(now time.Time) admin.Pool {
 	s := admin.Pool{
 		Name: p.conf.Name, Kind: admin.KindUpstreams, Want: p.want.String(), State: p.want.String(),
 		Workers: []admin.Worker{}, Exits: []admin.Exit{}, Recycles: map[string]uint64{},
+		Waiting: p.waiting, Oldest: p.oldest.Seconds(),
 	}
+	totals := p.totals.status()
+	s.Totals = wireTotals(&totals)
 	for _, u := range p.sorted() {
 		if u.state == upstreamReady {
 			s.Ready++
@@ -231,13 +282,19 @@ func (p *upstreamPool) status(now time.Time) admin.Pool {
 		s.Workers = append(s.Workers, admin.Worker{
 			Name: u.ref.String(), State: u.state.String(), Started: u.since, Uptime: now.Sub(u.since).Seconds(),
 			Network: "tcp", Address: u.address.String(), Reason: u.reason, Status: u.url,
+			InFlight: u.traffic.inFlight, Requests: u.traffic.completed, Errors: u.traffic.errors,
 		})
+		s.Held += u.traffic.inFlight
 	}
 	s.Min, s.Max = s.WantCount, s.WantCount
 	if p.want == PoolRunning && s.Ready == 0 {
-		s.State = PoolStarting.String()
-		if p.availability() == Failed {
+		switch p.availability() {
+		case Failed:
 			s.State, s.Error = PoolFailed.String(), p.lastErr
+		case Disabled:
+			s.State = PoolDisabled.String()
+		default:
+			s.State = PoolStarting.String()
 		}
 	}
 	if why := p.problems(); why != "" {

@@ -47,6 +47,9 @@ type upstreamPool struct {
 	hosts    []*upstreamHost
 	members  []*upstream // also those that leave
 	waiters  []*upstreamWaiter
+	waiting  int           // requests that wait for a slot, as fronts last said
+	oldest   time.Duration // how long the oldest of them had waited
+	totals   totals
 	lastErr  string
 	removed  bool // it is forgotten once it has no member
 	replaced bool // by workers; guarded by Pools.mu, too
@@ -206,7 +209,8 @@ func (p *upstreamPool) add(a netip.AddrPort, h *upstreamHost, now time.Time) {
 	u.recheck(now)
 }
 
-// availability is what fronts do with requests now. Until the first verdict they queue.
+// availability is what fronts do with requests now. Until the first verdict they queue; where every
+// upstream was drained by a verb they refuse, as only another one will bring one back.
 func (p *upstreamPool) availability() Availability {
 	switch p.want {
 	case PoolStopped:
@@ -214,15 +218,24 @@ func (p *upstreamPool) availability() Availability {
 	case PoolDisabled:
 		return Disabled
 	}
+	off, down := 0, 0
 	for _, u := range p.members {
-		if u.state == upstreamReady || u.state == upstreamChecking {
+		switch u.state {
+		case upstreamReady, upstreamChecking:
 			return Available
+		case upstreamOff:
+			off++
+		case upstreamDown:
+			down++
 		}
 	}
 	for _, h := range p.hosts {
 		if !h.tried {
 			return Available
 		}
+	}
+	if off > 0 && down == 0 {
+		return Disabled
 	}
 	return Failed
 }
@@ -333,7 +346,11 @@ func (p *upstreamPool) next() (at time.Time) {
 
 // onLoad takes what fronts say of the pool's traffic.
 func (p *upstreamPool) onLoad(l *PoolLoad) {
+	p.waiting, p.oldest = l.Waiting, l.Oldest
+	p.totals.Add(l.Counts)
 	for _, at := range l.Workers {
+		p.totals.completed += at.Completed
+		p.totals.errors += at.Errors
 		if u := p.member(at.N); u != nil {
 			u.traffic.inFlight = at.InFlight
 			u.traffic.completed += at.Completed

@@ -214,6 +214,21 @@ func TestUpstreamsVerbs(t *testing.T) {
 		}
 	}
 	told("one drained, and back with the pool", "drain 1", "ready 1 8")
+	for _, n := range []uint64{1, 2} {
+		if err := act(admin.VerbDisable, n); err != nil {
+			t.Error(err)
+		}
+	}
+	told("every one disabled: no check would bring one back", "drain 1", "drain 2", "disabled")
+	if s := m.ps.Upstreams()[0]; s.State != "disabled" || s.Want != "running" {
+		t.Errorf("every one is disabled: %+v; want the pool disabled, though it should run", s)
+	}
+	for _, n := range []uint64{2, 1, 1} {
+		if err := act(admin.VerbStart, n); err != nil {
+			t.Error(err)
+		}
+	}
+	told("one by one back", "ready 2 8", "available", "ready 1 8")
 	if err := act(admin.VerbDisable, 0); err != nil {
 		t.Error(err)
 	}
@@ -222,8 +237,10 @@ func TestUpstreamsVerbs(t *testing.T) {
 		t.Error(err)
 	}
 	told("enabled", "available", "ready 3 8", "ready 4 8")
-	if err := act(admin.VerbDrain, 9); !errors.Is(err, ErrNoWorker) {
-		t.Errorf("drain of none = %v; want ErrNoWorker", err)
+	for _, v := range []admin.Verb{admin.VerbDrain, admin.VerbStart} {
+		if err := act(v, 9); !errors.Is(err, ErrNoWorker) {
+			t.Errorf("%s of none = %v; want ErrNoWorker", v, err)
+		}
 	}
 	for _, v := range []admin.Verb{admin.VerbRecycle, admin.VerbScale} {
 		if err := act(v, 0); !errors.Is(err, admin.ErrConflict) {

@@ -26,6 +26,7 @@ type worker struct {
 	drained   bool // the front was told to drain it
 	permit    bool // it counts as starting; see starts
 	patient   bool // its drain has no deadline
+	outdated  bool // disabled when the configuration changed: it is to be replaced, not enabled
 	reason    string
 	err       error  // why it never became a process
 	status    string // STATUS=
@@ -110,6 +111,10 @@ func (w *worker) act(do workerAction, e *event, now time.Time) {
 		w.pool.ps.env.suspend(w.ref)
 	case actUnpark:
 		w.unpark(now)
+	case actRest:
+		w.rest()
+	case actResume:
+		w.pool.ps.env.resume(w.ref)
 	case actResumeTerm:
 		w.pool.ps.env.resume(w.ref)
 		w.term(now)

@@ -79,7 +79,7 @@ func workerEnv(inherited []string, e *config.Env, c *contract) ([]string, error)
 	vars := map[string]string{}
 	for _, kv := range inherited {
 		name, value, ok := strings.Cut(kv, "=")
-		if ok && name != "" && !private(name) && (e.Inherit || slices.Contains(e.Keep, name)) {
+		if ok && name != "" && !private(name) && (!e.Inherit.IsOff() || slices.Contains(e.Keep, name)) {
 			vars[name] = value
 		}
 	}

@@ -2,8 +2,8 @@ package supervisor
 
 import "fmt"
 
-// WorkerState is where a worker is in its life. States only move down this list, but that a suspended
-// worker may become ready again.
+// WorkerState is where a worker is in its life. States only move down this list, but that one that is
+// suspended or disabled may become ready again.
 type WorkerState uint8
 
 // Worker states: what a worker gets, and how it leaves.
@@ -12,6 +12,8 @@ const (
 	WorkerReady                         // in rotation; leaves by drain, hang, exit
 	WorkerSuspending                    // idle: out of rotation, and suspended once drained
 	WorkerSuspended                     // stopped and paged out; leaves by wake, drain, exit
+	WorkerDisabling                     // kept out of rotation by a verb; disabled once drained
+	WorkerDisabled                      // kept, with nothing to do; leaves by enable, drain, exit
 	WorkerDraining                      // finishes what it has; leaves by drained, deadline, exit
 	WorkerOrphaned                      // hung, replaced, left alone; leaves by hang.keep, stop, exit
 	WorkerStopping                      // has been signalled; leaves by exit alone
@@ -20,7 +22,8 @@ const (
 )
 
 var workerStateNames = [workerStateCount]string{
-	"starting", "ready", "suspending", "suspended", "draining", "orphaned", "stopping", "gone",
+	"starting", "ready", "suspending", "suspended", "disabling", "disabled", "draining", "orphaned",
+	"stopping", "gone",
 }
 
 // String is the state's name in logs and status.
@@ -28,6 +31,9 @@ func (s WorkerState) String() string { return workerStateNames[s] }
 
 // parked: out of rotation, but alive and wanted.
 func (s WorkerState) parked() bool { return s == WorkerSuspending || s == WorkerSuspended }
+
+// disabled: out of rotation, and kept there until a verb says otherwise.
+func (s WorkerState) disabled() bool { return s == WorkerDisabling || s == WorkerDisabled }
 
 // serving: it takes requests, or is there to be woken for them.
 func (s WorkerState) serving() bool { return s == WorkerReady || s.parked() }
@@ -55,6 +61,8 @@ const (
 	evKeepLate                       // clock: the end of an orphan
 	evSuspend                        // idle for long enough
 	evWake                           // a request waits
+	evDisable                        // asked to take no requests, and stay
+	evEnable                         // asked to take requests again
 	evDrain                          // asked to leave: stop, recycle, fewer workers, new configuration
 	evDrained                        // the front holds nothing of it any more
 	evDrainLate                      // clock: the drain deadline
@@ -67,8 +75,8 @@ const (
 
 var workerEventNames = [workerEventCount]string{
 	"spawned", "spawn failed", "ready", "ready deadline", "examined", "STOPPING=1", "served", "refused",
-	"unserving", "silent", "hung", "orphaned", "autopsied", "hang.keep", "idle", "wake", "drain",
-	"drained", "drain deadline", "stop deadline", "kill deadline", "kill", "exited",
+	"unserving", "silent", "hung", "orphaned", "autopsied", "hang.keep", "idle", "wake", "disable",
+	"enable", "drain", "drained", "drain deadline", "stop deadline", "kill deadline", "kill", "exited",
 }
 
 func (e workerEvent) String() string { return workerEventNames[e] }
@@ -91,6 +99,8 @@ const (
 	actPark                    // tell the front to finish, to suspend it then
 	actSuspend                 // SIGSTOP to the group, page it out
 	actUnpark                  // SIGCONT, tell the front
+	actRest                    // tell the front to finish, and keep it
+	actResume                  // SIGCONT
 	actResumeTerm              // SIGCONT and SIGTERM
 	actGiveUp                  // tell the front to take it out of rotation and what it held: evHung
 	actCondemn                 // tell the front; dump signal and hook if there are any, else SIGTERM
@@ -128,6 +138,8 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evOrphan:      {actIgnore, WorkerStarting},
 		evAutopsied:   {actBug, WorkerStarting},
 		evKeepLate:    {actBug, WorkerStarting},
+		evDisable:     {actIgnore, WorkerStarting},
+		evEnable:      {actIgnore, WorkerStarting},
 		evDrain:       {actTerm, WorkerStopping},
 		evDrained:     {actIgnore, WorkerStarting},
 		evDrainLate:   {actBug, WorkerStarting},
@@ -153,6 +165,8 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evOrphan:      {actAbandon, WorkerOrphaned},
 		evAutopsied:   {actBug, WorkerReady},
 		evKeepLate:    {actBug, WorkerReady},
+		evDisable:     {actRest, WorkerDisabling},
+		evEnable:      {actIgnore, WorkerReady},
 		evDrain:       {actDrain, WorkerDraining},
 		evDrained:     {actIgnore, WorkerReady},
 		evDrainLate:   {actBug, WorkerReady},
@@ -178,6 +192,8 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evKeepLate:    {actBug, WorkerSuspending},
 		evSuspend:     {actIgnore, WorkerSuspending},
 		evWake:        {actUnpark, WorkerReady},
+		evDisable:     {actIgnore, WorkerDisabling},
+		evEnable:      {actUnpark, WorkerReady},
 		evDrain:       {actDrain, WorkerDraining},
 		evDrained:     {actSuspend, WorkerSuspended},
 		evDrainLate:   {actBug, WorkerSuspending},
@@ -203,11 +219,67 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evKeepLate:    {actBug, WorkerSuspended},
 		evSuspend:     {actIgnore, WorkerSuspended},
 		evWake:        {actUnpark, WorkerReady},
+		evDisable:     {actResume, WorkerDisabled},
+		evEnable:      {actUnpark, WorkerReady},
 		evDrain:       {actResumeTerm, WorkerStopping},
 		evDrained:     {actIgnore, WorkerSuspended},
 		evDrainLate:   {actBug, WorkerSuspended},
 		evStopLate:    {actBug, WorkerSuspended},
 		evKillLate:    {actBug, WorkerSuspended},
+		evKill:        {actKill, WorkerStopping},
+		evExited:      {actReap, WorkerGone},
+	},
+	WorkerDisabling: {
+		evSpawned:     {actBug, WorkerDisabling},
+		evSpawnFailed: {actBug, WorkerDisabling},
+		evReady:       {actIgnore, WorkerDisabling},
+		evReadyLate:   {actBug, WorkerDisabling},
+		evExamined:    {actIgnore, WorkerDisabling},
+		evStopNotice:  {actDrain, WorkerDraining},
+		evServed:      {actServed, WorkerDisabling},
+		evRefused:     {actIgnore, WorkerDisabling},
+		evUnserving:   {actIgnore, WorkerDisabling},
+		evSilent:      {actBug, WorkerDisabling},
+		evHung:        {actCondemn, WorkerStopping},
+		evOrphan:      {actAbandon, WorkerOrphaned},
+		evAutopsied:   {actBug, WorkerDisabling},
+		evKeepLate:    {actBug, WorkerDisabling},
+		evSuspend:     {actIgnore, WorkerDisabling},
+		evWake:        {actIgnore, WorkerDisabling},
+		evDisable:     {actIgnore, WorkerDisabling},
+		evEnable:      {actUnpark, WorkerReady},
+		evDrain:       {actDrain, WorkerDraining},
+		evDrained:     {actIgnore, WorkerDisabled},
+		evDrainLate:   {actBug, WorkerDisabling},
+		evStopLate:    {actBug, WorkerDisabling},
+		evKillLate:    {actBug, WorkerDisabling},
+		evKill:        {actKill, WorkerStopping},
+		evExited:      {actReap, WorkerGone},
+	},
+	WorkerDisabled: {
+		evSpawned:     {actBug, WorkerDisabled},
+		evSpawnFailed: {actBug, WorkerDisabled},
+		evReady:       {actIgnore, WorkerDisabled},
+		evReadyLate:   {actBug, WorkerDisabled},
+		evExamined:    {actIgnore, WorkerDisabled},
+		evStopNotice:  {actTerm, WorkerStopping},
+		evServed:      {actServed, WorkerDisabled},
+		evRefused:     {actIgnore, WorkerDisabled},
+		evUnserving:   {actIgnore, WorkerDisabled},
+		evSilent:      {actBug, WorkerDisabled},
+		evHung:        {actIgnore, WorkerDisabled},
+		evOrphan:      {actIgnore, WorkerDisabled},
+		evAutopsied:   {actBug, WorkerDisabled},
+		evKeepLate:    {actBug, WorkerDisabled},
+		evSuspend:     {actIgnore, WorkerDisabled},
+		evWake:        {actIgnore, WorkerDisabled},
+		evDisable:     {actIgnore, WorkerDisabled},
+		evEnable:      {actUnpark, WorkerReady},
+		evDrain:       {actTerm, WorkerStopping},
+		evDrained:     {actIgnore, WorkerDisabled},
+		evDrainLate:   {actBug, WorkerDisabled},
+		evStopLate:    {actBug, WorkerDisabled},
+		evKillLate:    {actBug, WorkerDisabled},
 		evKill:        {actKill, WorkerStopping},
 		evExited:      {actReap, WorkerGone},
 	},
@@ -228,6 +300,8 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evOrphan:      {actAbandon, WorkerOrphaned},
 		evAutopsied:   {actBug, WorkerDraining},
 		evKeepLate:    {actBug, WorkerDraining},
+		evDisable:     {actIgnore, WorkerDraining},
+		evEnable:      {actIgnore, WorkerDraining},
 		evDrain:       {actHasten, WorkerDraining},
 		evDrained:     {actTerm, WorkerStopping},
 		evDrainLate:   {actTerm, WorkerStopping},
@@ -253,6 +327,8 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evKeepLate:    {actKill, WorkerStopping},
 		evSuspend:     {actIgnore, WorkerOrphaned},
 		evWake:        {actIgnore, WorkerOrphaned},
+		evDisable:     {actIgnore, WorkerOrphaned},
+		evEnable:      {actIgnore, WorkerOrphaned},
 		evDrain:       {actKill, WorkerStopping},
 		evDrained:     {actIgnore, WorkerOrphaned},
 		evDrainLate:   {actBug, WorkerOrphaned},
@@ -278,6 +354,8 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evOrphan:      {actIgnore, WorkerStopping},
 		evAutopsied:   {actTerm, WorkerStopping},
 		evKeepLate:    {actBug, WorkerStopping},
+		evDisable:     {actIgnore, WorkerStopping},
+		evEnable:      {actIgnore, WorkerStopping},
 		evDrain:       {actIgnore, WorkerStopping},
 		evDrained:     {actIgnore, WorkerStopping},
 		evDrainLate:   {actBug, WorkerStopping},
@@ -303,6 +381,8 @@ var workerTable = [workerStateCount][workerEventCount]workerStep{
 		evOrphan:      {actIgnore, WorkerGone},
 		evAutopsied:   {actIgnore, WorkerGone},
 		evKeepLate:    {actBug, WorkerGone},
+		evDisable:     {actIgnore, WorkerGone},
+		evEnable:      {actIgnore, WorkerGone},
 		evDrain:       {actIgnore, WorkerGone},
 		evDrained:     {actIgnore, WorkerGone},
 		evDrainLate:   {actBug, WorkerGone},

@@ -45,10 +45,10 @@ func Wrk(dir string) (*Client, error) {
 	return &Client{Name: "wrk", Version: version, path: path, args: func(s Spec) []string {
 		args := []string{"-t", "1", "-c", strconv.Itoa(s.Conns),
 			"-d", strconv.Itoa(int(s.Duration.Seconds())) + "s", "--timeout", "10s", "-s", script}
-		if s.Close {
+		if s.PerConn == 1 {
 			args = append(args, "-H", "Connection: close")
 		}
-		return append(args, s.URL, "--", strconv.Itoa(s.Pipeline))
+		return append(args, s.URL, "--", strconv.Itoa(s.Pipeline), strconv.Itoa(s.PerConn))
 	}}, nil
 }
 
@@ -56,7 +56,7 @@ func Wrk(dir string) (*Client, error) {
 func Own(path string) *Client {
 	return &Client{Name: "own", Version: "this tree", path: path, args: func(s Spec) []string {
 		return []string{"-c", strconv.Itoa(s.Conns), "-d", s.Duration.String(),
-			"-pipeline", strconv.Itoa(s.Pipeline), "-close=" + strconv.FormatBool(s.Close), s.URL}
+			"-pipeline", strconv.Itoa(s.Pipeline), "-perconn", strconv.Itoa(s.PerConn), s.URL}
 	}}
 }
 

@@ -17,7 +17,7 @@ type Spec struct {
 	URL      string
 	Conns    int           // connections held open
 	Pipeline int           // requests per write; 1: no pipelining
-	Close    bool          // one connection per request, asked for with Connection: close
+	PerConn  int           // the last of so many on a connection asks for Connection: close; 0: none
 	Duration time.Duration // whole seconds: wrk knows no others
 }
 

@@ -66,9 +66,9 @@ func TestScriptFields(t *testing.T) {
 }
 
 func TestOwnArgs(t *testing.T) {
-	got := strings.Join(Own("/x").args(Spec{URL: "http://h/", Conns: 64, Pipeline: 16, Close: true,
+	got := strings.Join(Own("/x").args(Spec{URL: "http://h/", Conns: 64, Pipeline: 16, PerConn: 1,
 		Duration: 2 * time.Second}), " ")
-	if want := "-c 64 -d 2s -pipeline 16 -close=true http://h/"; got != want {
+	if want := "-c 64 -d 2s -pipeline 16 -perconn 1 http://h/"; got != want {
 		t.Errorf("args = %q; want %q", got, want)
 	}
 }

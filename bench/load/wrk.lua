@@ -1,10 +1,21 @@
--- Prints one machine-readable line at the end; with an argument above 1, sends that many requests
--- per write. A static request (no function named request) keeps wrk's fast path.
+-- Prints one machine-readable line at the end. With a first argument above 1, sends that many requests
+-- per write; with a second above 1, every so manieth request over all connections is the last of its
+-- own. A static request (no function named request) keeps wrk's fast path.
 function init(args)
   local depth = tonumber(args[1]) or 1
   if depth > 1 then
     local batch = string.rep(wrk.format(), depth)
     request = function() return batch end
+  end
+  local last = tonumber(args[2]) or 0
+  if last > 1 then
+    local plain, sent = wrk.format(), 0
+    wrk.headers["Connection"] = "close"
+    local closing = wrk.format()
+    request = function()
+      sent = sent + 1
+      return sent % last == 0 and closing or plain
+    end
   end
 end
 

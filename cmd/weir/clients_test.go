@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"os/exec"
 	"regexp"
 	"testing"
@@ -19,6 +20,17 @@ for i in range(200):
     r = c.getresponse()
     good += r.status == 200 and len(r.read()) > 0 and c.sock is first
 print(good, "over one connection")
+`
+
+const urllib3Client = `
+import sys, urllib3
+pools = urllib3.PoolManager(maxsize=1, retries=False, timeout=20)
+good = 0
+for i in range(200):
+    r = pools.request("GET", sys.argv[1])
+    good += r.status == 200 and len(r.data) > 0
+pool = pools.connection_from_url(sys.argv[1])
+print(good, "over", pool.num_connections, "connections, asked", pool.num_requests)
 `
 
 const nodeClient = `
@@ -48,6 +60,7 @@ var clients = []struct {
 	{"ab", []string{"-q", "-n", "500", "-c", "8"}, `(?s)Complete requests:\s+500\n.*Failed requests:\s+0\n`},
 	{"ab", []string{"-q", "-k", "-n", "500", "-c", "8"}, `(?s)Failed requests:\s+0\n.*Keep-Alive requests:\s+500\n`},
 	{"python3", []string{"-c", pythonClient}, `^200 over one connection\n$`},
+	{"urllib3", []string{"-c", urllib3Client}, `^200 over 1 connections, asked 200\n$`},
 	{"node", []string{"-e", nodeClient}, `^200 over [1-4] connections\n$`},
 }
 
@@ -58,7 +71,7 @@ func TestClients(t *testing.T) {
 	plain := start(t, "--listen", "127.0.0.1:0", "--", "testworker")
 	for _, c := range clients {
 		t.Run(c.program, func(t *testing.T) {
-			path := program(t, c.program)
+			path := clientProgram(t, c.program)
 			for _, url := range []string{demo.url + "/hello", demo.url + "/worker/hello", plain.url + "/"} {
 				ctx, cancel := context.WithTimeout(context.Background(), patience)
 				defer cancel()
@@ -69,4 +82,21 @@ func TestClients(t *testing.T) {
 			}
 		})
 	}
+}
+
+// clientProgram is the program of a client, or what runs it.
+func clientProgram(t *testing.T, name string) string {
+	if name != "urllib3" {
+		return program(t, name)
+	}
+	python := program(t, "python3")
+	out, err := exec.Command(python, "-c", "import urllib3").CombinedOutput()
+	switch {
+	case err == nil:
+	case os.Getenv("WEIR_CI") != "":
+		t.Fatalf("urllib3: %v, %s; WEIR_CI promises it", err, out)
+	default:
+		t.Skipf("urllib3 is not installed: %v", err)
+	}
+	return python
 }

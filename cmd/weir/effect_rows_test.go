@@ -154,6 +154,12 @@ var appRows = []keyRow{
 		after: "Hello, World!", probe: body("/x/hello"),
 	},
 	{
+		key:    "sites.*.apps.*.connect",
+		base:   edit{sites: `t: {bindings: [{address: "127.0.0.1:0", host: c.example}], apps: {/: {pool: p}}}`},
+		set:    edit{sites: `t: {bindings: [{address: "127.0.0.1:0", host: c.example}], apps: {/: {pool: p, connect: true}}}`},
+		before: "405", after: "200", probe: connect,
+	},
+	{
 		key: "sites.*.apps.*.limits.request_line", base: edit{app: "/x: {respond: {body: b}}"},
 		set:    edit{app: "/x: {respond: {body: b}, limits: {request_line: 300B}}"},
 		before: "200", after: "414 URL_Length", probe: status("/x/" + strings.Repeat("a", 400)),
@@ -199,6 +205,16 @@ var appRows = []keyRow{
 		set:   edit{app: "/ws: {pool: p, timeouts: {tunnel: 100ms}}"},
 		after: "Close 1001", probe: quietSocket("/ws"),
 	},
+}
+
+// connect sends CONNECT and gives the status of the answer.
+func connect(b *bed) string {
+	c := b.dial()
+	defer c.Close() //nolint:errcheck // ends the tunnel
+	if _, err := c.Write([]byte("CONNECT c.example:1 HTTP/1.1\r\nHost: c.example:1\r\n\r\n")); err != nil {
+		b.instance.t.Fatalf("write: %v", err)
+	}
+	return soon(c, 50)
 }
 
 // posts sends a body and gives status and reason.

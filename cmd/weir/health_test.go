@@ -128,9 +128,7 @@ func TestStoppedSDKWorker(t *testing.T) {
 		t.Errorf("GET = %s; want 200 from the successor", got)
 	}
 	t.Logf("found, replaced and answered after %s", time.Since(begun))
-	if in.settled("sdk", 1)[pid] {
-		t.Error("the stopped worker is still there")
-	}
+	in.replaced("sdk", 1, map[int]bool{pid: true})
 }
 
 // A stopped foreign worker is found by its HTTP ping, left alone as an orphan for its hook, and replaced.
@@ -224,9 +222,7 @@ func TestWatchdog(t *testing.T) {
 	if !ok || !strings.Contains(line, "no WATCHDOG=1 for 500ms") {
 		t.Errorf("log line %s; want the missing WATCHDOG=1 in it", line)
 	}
-	if in.settled("dog", 1)[pid] {
-		t.Error("the stopped worker is still there")
-	}
+	in.replaced("dog", 1, map[int]bool{pid: true})
 }
 
 // failedFile has two pools that cannot start as long as a file is missing.

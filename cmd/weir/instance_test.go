@@ -4,13 +4,16 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -302,6 +305,18 @@ func (in *instance) settled(pool string, n int) map[int]bool {
 			}
 		}
 		return false
+	})
+	return pids(s, pool)
+}
+
+// replaced waits until the pool is settled with n workers, none of them of gone.
+func (in *instance) replaced(pool string, n int, gone map[int]bool) map[int]bool {
+	s := in.until(fmt.Sprintf("pool %s without %v", pool, gone), func(s *admin.Status) bool {
+		now := pids(s, pool)
+		maps.DeleteFunc(now, func(pid int, _ bool) bool { return gone[pid] })
+		return len(now) == n && slices.ContainsFunc(s.Pools, func(p admin.Pool) bool {
+			return p.Name == pool && len(p.Workers) == n
+		})
 	})
 	return pids(s, pool)
 }

@@ -65,17 +65,25 @@ func (k *knocks) begin(address string) *knocks {
 	return k
 }
 
+// idleAtDrain is how long a connection without a request is kept by who drains.
+const idleAtDrain = time.Second
+
 func (k *knocks) once(address string) error {
 	c, err := net.DialTimeout(k.network, address, patience)
 	if err != nil {
 		return err
 	}
+	dialled := time.Now()
 	defer c.Close() //nolint:errcheck // read to its end
 	_ = c.SetDeadline(time.Now().Add(patience))
 	if _, err := io.WriteString(c, "GET "+k.path+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
 		return err
 	}
+	asked := time.Now()
 	b, err := io.ReadAll(c)
+	if len(b) == 0 && asked.Sub(dialled) > idleAtDrain/2 {
+		return nil // this machine was so busy that who drains had given us up
+	}
 	if err == nil && !strings.HasPrefix(string(b), "HTTP/1.1 200 ") {
 		err = fmt.Errorf("answer %.400q", b)
 	}
@@ -127,7 +135,7 @@ func freePort(t *testing.T) string {
 
 var nextPort = func() *atomic.Uint32 {
 	var n atomic.Uint32
-	n.Store(uint32(os.Getpid()))
+	n.Store(uint32(os.Getpid()) * 101) // far from that of a process beside
 	return &n
 }()
 

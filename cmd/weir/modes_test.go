@@ -50,6 +50,7 @@ var accepted = []struct {
 }{
 	{"recycle", nil, acceptRecycle, partNone},
 	{"kill", nil, acceptKill, partAnswers},
+	{"disable", nil, acceptDisable, partNone},
 	{"hang", []string{"--workers", "1", "--set", "pools.default.hang.after=300ms",
 		"--set", "pools.default.ping={every: 100ms, timeout: 300ms}"}, acceptHang, partAnswers},
 	{"queue full", []string{"--workers", "1", "--concurrency", "1", "--queue-length", "1"},
@@ -99,11 +100,7 @@ func acceptRecycle(t *testing.T, in *instance) {
 		l.passes(in, 10)
 	}
 	l.finish(t)
-	for pid := range in.settled("default", 2) {
-		if before[pid] {
-			t.Errorf("worker %d is still there", pid)
-		}
-	}
+	in.replaced("default", 2, before)
 }
 
 // acceptKill: who can ask again is asked again, so nobody notices that a worker dies.

@@ -12,7 +12,8 @@ import (
 // old one answers all that came to it, and refuses what it cannot do.
 func TestReuseportReload(t *testing.T) {
 	t.Parallel()
-	in, dir := startOwn(t, 2, "")
+	dir, address := shortDir(t), "127.0.0.1:"+freePort(t) // nobody else gets it once it is given up
+	in := start(t, "--config", ownFile(t, dir, address, "workers: 2"))
 	workers := in.settled("p", 2)
 	apply := func(want int, file string) string {
 		t.Helper()
@@ -33,7 +34,7 @@ pools: {p: {`+pool+`}}
 	if a := in.get("/hello"); a.header.Get("X-Request-Id") != "" {
 		t.Fatalf("a request id without the middleware: %v", a.header)
 	}
-	apply(0, file("127.0.0.1:0", own+"2", "request-id"))
+	apply(0, file(address, own+"2", "request-id"))
 	if a := in.get("/hello"); a.header.Get("X-Request-Id") == "" || a.header.Get("Server") != "Weir-Worker" {
 		t.Errorf("fields %v; want those of the middleware, and the worker's name", a.header)
 	}
@@ -43,18 +44,18 @@ pools: {p: {`+pool+`}}
 	if now := in.settled("p", 2); !maps.Equal(now, workers) {
 		t.Errorf("workers %v; want %v: nothing that they are was changed", now, workers)
 	}
-	apply(0, file("127.0.0.1:0", own+"4", ""))
+	apply(0, file(address, own+"4", ""))
 	in.settled("p", 4)
-	apply(0, file("127.0.0.1:0", own+"1", ""))
-	in.settled("p", 1)
-	k := knockFor(in.address(), "/hello")
-	apply(0, file("127.0.0.1:0", own+"2, env: {set: {A: b}}", ""))
+	apply(0, file(address, own+"1", ""))
+	before := in.settled("p", 1)
+	k := knockFor(address, "/hello")
+	apply(0, file(address, own+"2, env: {set: {A: b}}", ""))
 	k.passes(in, 20)
 	k.finish(t)
 	moved := "127.0.0.1:" + freePort(t)
-	k = knockFor(in.address(), "/hello")
+	k = knockFor(address, "/hello")
 	k.passes(in, 20)
-	workers = in.settled("p", 2)
+	workers = in.replaced("p", 2, before)
 	apply(0, file(moved, own+"2, env: {set: {A: b}}", ""))
 	k.end()
 	for _, why := range k.wrong {

@@ -78,11 +78,7 @@ func TestReuseportRecyclesUnderLoad(t *testing.T) {
 	}
 	k.finish(t)
 	kept.finish(t)
-	for pid := range in.settled("p", 2) {
-		if before[pid] {
-			t.Errorf("worker %d is still there", pid)
-		}
-	}
+	in.replaced("p", 2, before)
 	in.until(fmt.Sprintf("%d descriptors, as after two recycles", open), func(*admin.Status) bool {
 		return fds(t, in.cmd.Process.Pid) <= open
 	})
@@ -145,9 +141,7 @@ func TestReuseportKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	asks.answered(t, "HTTP/1.1 200 OK")
-	if now := in.settled("p", 2); now[victim] {
-		t.Errorf("worker %d is still there", victim)
-	}
+	in.replaced("p", 2, map[int]bool{victim: true})
 }
 
 // One worker alone: what waits while there is none is for the next.
@@ -176,9 +170,7 @@ func TestReuseportHang(t *testing.T) {
 		`worker=p/\d+ .*from=ready to=stopping reason="hung: no answer to a ping for 200ms`)); !ok {
 		t.Error("no line about it")
 	}
-	if now := in.settled("p", 2); now[victim] {
-		t.Errorf("worker %d is still there", victim)
-	}
+	in.replaced("p", 2, map[int]bool{victim: true})
 }
 
 // The loop answers the pings: a handler that holds it for too long is found.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -16,18 +17,33 @@ import (
 // are trusted with.
 func TestFrontKnowsNoSecrets(t *testing.T) {
 	t.Parallel()
-	in := start(t, "--config", fileOf(t, shortDir(t), `
+	dir := shortDir(t)
+	env := append(os.Environ(), "API_KEY=s3cret-of-the-environment", "TZ=UTC")
+	in := launch(t, filepath.Join(dir, "rt"), dir, env, "--config", fileOf(t, dir, `
 sites: {s: {bindings: ["127.0.0.1:0"], apps: {/: {pool: p}, /demo: {handler: demo-worker, pool: sdk}}}}
 pools:
   p: {command: [testworker], env: {set: {KEY: s3cret-of-the-pool}}}
   q: {command: [testworker]}
   sdk: {workers: 1}
 `))
+	defer in.stop()
+	in.awaitReady()
 	s := in.status()
 	secret := []byte("s3cret-of-the-pool")
 	for worker := range in.settled("p", 1) {
 		if !remembers(t, worker, secret) {
 			t.Error("the worker does not know it: the search finds nothing")
+		}
+	}
+	front := s.Fronts[0].PID
+	if known, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", front)); err != nil ||
+		!bytes.Contains(known, []byte("TZ=UTC")) {
+		t.Errorf("the front is started with %q, %v; want TZ", known, err)
+	}
+	environment := []byte("s3cret-of-the-environment")
+	for worker := range in.settled("q", 1) {
+		if !remembers(t, worker, environment) || remembers(t, front, environment) {
+			t.Error("want workers, and no front that hosts nothing, to know the environment")
 		}
 	}
 	others := map[string]int{"the front": s.Fronts[0].PID}

@@ -139,6 +139,10 @@ func noted(h http.Handler) http.Handler {
 			requests.list = append(requests.list, r.URL.RequestURI()+" "+r.Host)
 			requests.Unlock()
 		}
+		if r.Method == http.MethodConnect { // has no path
+			connectEcho(w, r)
+			return
+		}
 		h.ServeHTTP(w, r)
 	})
 }
@@ -225,6 +229,7 @@ func workerMux(text string) *http.ServeMux {
 		fmt.Fprintln(w, held.Load())
 	})
 	m.Handle("/ws", pipelinetest.WebSocketEcho(false))
+	m.HandleFunc("/library", librarySocket)
 	m.HandleFunc("/healthz", healthz)
 	m.HandleFunc("/gate", func(http.ResponseWriter, *http.Request) {
 		_, _ = os.ReadFile(os.Getenv("GATE")) // a FIFO: until somebody has written to it

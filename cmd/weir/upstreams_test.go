@@ -98,8 +98,8 @@ func TestUpstreams(t *testing.T) {
 	if got := answers(); got == "true true 2" {
 		t.Error("one is drained, and both answer")
 	}
-	if code, _, stderr := bed.weir("start", "far"); code != 0 {
-		t.Errorf("start: %d, %s", code, stderr)
+	if code, _, stderr := bed.weir("start", name); code != 0 {
+		t.Errorf("start %s: %d, %s", name, code, stderr)
 	}
 	ready(2)
 	if code, _, stderr := bed.weir("recycle", "far"); code != 1 || !strings.Contains(stderr, "not ours") {

@@ -64,6 +64,8 @@ func (j *job) onHead(u *upstream, b []byte) (n int, ok bool) {
 		return 0, false
 	case r.Status == 101:
 		return size, j.onSwitch(r)
+	case j.connects() && r.Status/100 == 2:
+		return size, j.onConnect(r)
 	case r.Status < 200:
 		j.seen = 0
 		return size, j.onInterim(u, r)
@@ -176,8 +178,8 @@ func (j *job) takeHead(r *http1.Response) bool {
 	f := j.c.Fields()
 	for i := 0; i < r.NumFields() && err == nil; i++ {
 		k := r.KnownOf(i)
-		if r.HopByHop(i) || k == http1.ContentLength || k == http1.Server && j.set.HideServer ||
-			k == http1.Unknown && isOurs(r.FieldName(i)) {
+		if r.HopByHop(i) && !j.challenges(r, i) || k == http1.ContentLength ||
+			k == http1.Server && j.set.HideServer || k == http1.Unknown && isOurs(r.FieldName(i)) {
 			continue
 		}
 		err = f.AddBytes(r.FieldName(i), r.FieldValue(i))
@@ -187,6 +189,11 @@ func (j *job) takeHead(r *http1.Response) bool {
 		return false
 	}
 	return j.startAnswer(r.Status, r.ContentLength)
+}
+
+// challenges says whether field i asks the client of CONNECT who it is: the worker is its proxy.
+func (j *job) challenges(r *http1.Response, i int) bool {
+	return r.KnownOf(i) == http1.ProxyAuthenticate && !r.ConnectionListed(i) && j.connects()
 }
 
 // startAnswer hands the head over, whose status and fields are set. false: j is over.

@@ -253,7 +253,7 @@ func (j *job) hung(held int64) {
 
 func (j *job) hangDetail(held int64) string {
 	r := j.c.Request()
-	return fmt.Sprintf("%s %s: no byte for %v, nothing completed meanwhile", r.Method(), r.Path(),
+	return fmt.Sprintf("%s %s: no byte for %v, nothing completed meanwhile", r.Method(), j.path(),
 		time.Duration(held).Round(time.Millisecond))
 }
 

@@ -55,11 +55,19 @@ var stageNames = [...]string{
 // describe names a request for an operator: method, path, id, stage, time on a worker.
 func (j *job) describe() string {
 	r := j.c.Request()
-	path := r.Path()
+	path := j.path()
 	if len(path) > reportPathBytesMax {
 		path = path[:reportPathBytesMax]
 	}
 	elapsed := time.Duration(j.s.loop.Now() - j.start).Round(time.Millisecond)
 	return fmt.Sprintf("%s %q id=%s %s for %v", r.Method(), path, j.c.RequestID(),
 		stageNames[j.stage], elapsed)
+}
+
+// path is what the request is for, in reports: without the query, which may hold secrets.
+func (j *job) path() []byte {
+	if j.connects() {
+		return j.c.Request().Target()
+	}
+	return j.c.Request().Path()
 }

@@ -144,7 +144,9 @@ func startWith(t testing.TB, loops int, o Options, app func(*Pool) pipeline.Hand
 	fds := f.listen()
 	err := srv.Apply(so, []server.Listener{{Address: listenAddress, FDs: fds}}, []server.Site{{
 		Name: "default", Bindings: []server.Binding{{Address: listenAddress, Host: "*"}},
-		Apps: []server.App{{Prefix: "/", Handler: app(f.Pool), Limits: server.Limits{Body: server.Off}}},
+		Apps: []server.App{{
+			Prefix: "/", Handler: app(f.Pool), Connect: true, Limits: server.Limits{Body: server.Off},
+		}},
 	}})
 	if err != nil {
 		t.Fatal(err)

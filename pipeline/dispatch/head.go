@@ -2,14 +2,13 @@ package dispatch
 
 import (
 	"weir/netpoll"
-	"weir/pipeline"
 	"weir/protocol/frame"
 	"weir/protocol/http1"
 )
 
 // writeHead writes the request head as the worker gets it: never the client's bytes as they came,
-// but what was understood of them. Origin-form target, Host first, fields of this connection left
-// out, one framing, who the request is from.
+// but what was understood of them. Origin-form target unless it is CONNECT, Host first, fields of this
+// connection left out, one framing, who the request is from.
 //
 // Hot path: once per request. No allocation: TestProxyAllocs.
 func (j *job) writeHead(conn *netpoll.Conn) {
@@ -41,9 +40,12 @@ func (j *job) appendHead(dst []byte, id string) []byte {
 	return append(dst, "\r\n"...)
 }
 
-// appendTarget appends the target in origin-form, without dot segments.
+// appendTarget appends the target in origin-form, without dot segments; that of CONNECT is an authority.
 func (j *job) appendTarget(dst []byte) []byte {
 	r := j.c.Request()
+	if j.connects() {
+		return append(dst, r.Target()...)
+	}
 	dst = http1.AppendPath(dst, r.Path())
 	if q := r.Query(); q != nil {
 		dst = append(dst, '?')
@@ -99,6 +101,11 @@ func (j *job) appendFields(dst []byte, trusted bool) []byte {
 			}
 		case http1.Traceparent, http1.Tracestate:
 			if !trace || r.ConnectionListed(i) {
+				continue
+			}
+		case http1.ProxyAuthorization:
+			// RFC 9110 section 11.7.2: who takes CONNECT is the proxy that it is for.
+			if !j.connects() || r.ConnectionListed(i) {
 				continue
 			}
 		default:
@@ -217,13 +224,4 @@ func aliases(name []byte, trusted bool) bool {
 		}
 	}
 	return false
-}
-
-// refuseForm answers requests that no worker gets: CONNECT asks for a tunnel to elsewhere.
-func (j *job) refuseForm() bool {
-	if j.c.Request().Form != http1.AuthorityForm {
-		return false
-	}
-	j.fail(501, pipeline.ReasonVerb, "")
-	return true
 }

@@ -53,6 +53,8 @@ const (
 	streamIDMax  = 1 << 31     // then another connection is opened
 	dataBytesMax = 128 << 10   // of one DATA frame
 
+	socketEndWait = 2 * time.Second // between two bytes of a worker whose WebSocket's client has sent FIN
+
 	idleKeep           = 60 * time.Second // an idle connection is closed
 	sendCheck          = time.Second      // progress of a request that is being sent is looked at so often
 	auditEvery         = time.Second      // free slots are counted over

@@ -164,6 +164,8 @@ func (j *job) onStreamHead(u *upstream, h *frame.ResponseHead, text []byte, line
 		return frame.ErrOrder
 	case h.Status == 101:
 		return j.onStreamSwitch(text, lines, end)
+	case j.connects() && h.Status/100 == 2:
+		return j.onStreamConnect(h.Status, text, lines, end)
 	case h.Status < 200:
 		return j.onStreamInterim(h.Status, text, lines)
 	}

@@ -26,12 +26,11 @@ func (j *job) writeRequest(u *upstream) bool {
 	h := frame.RequestHead{Length: j.bodyLength(), Method: len(r.Method())}
 	b = append(append(b, r.Method()...), ' ')
 	from := len(b)
-	b = http1.AppendPath(b, r.Path())
-	h.Path = len(b) - from
-	if q := r.Query(); q != nil {
-		b = append(append(b, '?'), q...)
-	}
+	b = j.appendTarget(b)
 	h.Target = len(b) - from
+	if h.Path = h.Target; r.Query() != nil {
+		h.Path -= len(r.Query()) + 1
+	}
 	b = append(b, " HTTP/1.1\r\n"...)
 	b = j.appendHost(b)
 	trusted := j.trusted()
@@ -41,8 +40,8 @@ func (j *job) writeRequest(u *upstream) bool {
 	} else if n := j.bodyLength(); n >= 0 {
 		b = s.line(b, "Content-Length", strconv.FormatInt(n, 10))
 	}
-	tunnel := r.Upgrade && r.Offers("")
-	if tunnel {
+	offers := r.Upgrade && r.Offers("")
+	if offers {
 		at := len(b)
 		b = r.AppendOffer(append(b, "Upgrade: "...))
 		s.noteLine(b, at, len("Upgrade"))
@@ -53,10 +52,10 @@ func (j *job) writeRequest(u *upstream) bool {
 	b = append(b, "\r\n"...)
 	s.outlining = false
 	h.Flags = j.flags()
-	if tunnel {
+	if offers {
 		h.Flags |= frame.FlagUpgrade
 	}
-	b, err := frame.CloseRequest(b, 0, u.id, !r.HasBody() && !tunnel, &h, s.lines)
+	b, err := frame.CloseRequest(b, 0, u.id, !r.HasBody() && !offers && !j.connects(), &h, s.lines)
 	if err != nil {
 		j.fail(431, pipeline.ReasonRequestLength, "")
 		return false

@@ -336,9 +336,6 @@ func (r *route) serve(c *pipeline.Context) {
 		j.unavailable(a)
 		return
 	}
-	if j.refuseForm() {
-		return
-	}
 	if set.Balance.Rule >= HashClient {
 		j.makeWish()
 	}

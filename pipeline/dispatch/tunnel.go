@@ -8,10 +8,11 @@ import (
 	"weir/protocol/http1"
 )
 
-// A tunnel is a request that was answered by 101. Its slot stays taken and it counts as in flight until
+// A tunnel is a request that was answered by 101, or CONNECT that was answered by 2xx. Its slot stays taken and it counts as in flight until
 // it ends: when both sides have sent FIN, or the worker where the protocol is WebSocket, or when one of
 // them is gone. Who does not take what the other sends pauses the other. The only clock
-// left is timeouts.tunnel: quiet is no sign of a worker that hangs.
+// left is timeouts.tunnel: quiet is no sign of a worker that hangs. A WebSocket has no half-closed state,
+// so a client's FIN is its end: the worker hears of it, and has socketEndWait for what it still says.
 
 // onSwitch takes a worker's 101 over HTTP/1.1. false: j is over.
 //
@@ -22,6 +23,23 @@ func (j *job) onSwitch(r *http1.Response) bool {
 		j.fail(502, reasonProtocol, "")
 		return false
 	}
+	return j.switchTo(string(protocol), r)
+}
+
+// onConnect takes a worker's 2xx to CONNECT over HTTP/1.1. false: j is over.
+//
+// RFC 9110 section 9.3.6: it has no Content-Length and no Transfer-Encoding. A worker that sends one
+// takes what follows for a request, in which a client could say what it likes.
+func (j *job) onConnect(r *http1.Response) bool {
+	if r.Has(http1.ContentLength) || r.Has(http1.TransferEncoding) || j.c.SetStatus(r.Status) != nil {
+		j.fail(502, reasonProtocol, "")
+		return false
+	}
+	return j.switchTo("", r)
+}
+
+// switchTo takes the fields of r over and starts the tunnel. false: j is over.
+func (j *job) switchTo(protocol string, r *http1.Response) bool {
 	f := j.c.Fields()
 	for i := range r.NumFields() {
 		if r.HopByHop(i) || r.KnownOf(i) == http1.ContentLength ||
@@ -34,8 +52,11 @@ func (j *job) onSwitch(r *http1.Response) bool {
 		}
 	}
 	j.reuse = false
-	return j.startTunnel(string(protocol))
+	return j.startTunnel(protocol)
 }
+
+// connects says whether the request is CONNECT.
+func (j *job) connects() bool { return j.c.Request().Verb == http1.VerbConnect }
 
 // onStreamSwitch takes a worker's 101 in mux mode.
 func (j *job) onStreamSwitch(text []byte, lines *frame.Lines, end bool) error {
@@ -77,7 +98,24 @@ func (j *job) onStreamSwitch(text []byte, lines *frame.Lines, end bool) error {
 	return nil
 }
 
-// startTunnel hands the 101 over, whose fields are set. false: j is over.
+// onStreamConnect takes a worker's 2xx to CONNECT in mux mode.
+func (j *job) onStreamConnect(status int, text []byte, lines *frame.Lines, end bool) error {
+	if end {
+		return frame.ErrOrder
+	}
+	err := j.c.SetStatus(status)
+	if err == nil {
+		err = j.addLines(j.c.Fields(), text, lines, j.set.HideServer)
+	}
+	if err != nil {
+		j.fail(502, reasonProtocol, "")
+		return nil
+	}
+	j.startTunnel("")
+	return nil
+}
+
+// startTunnel hands the head over, whose fields are set; protocol is "" for CONNECT. false: j is over.
 func (j *job) startTunnel(protocol string) bool {
 	c, u := j.c, j.up
 	j.kind, j.left = http1.BodyTunnel, -1
@@ -169,19 +207,30 @@ func (j *job) writeFIN() {
 	}
 }
 
-// tunnelClock is how long a tunnel may be quiet; one of which a side has ended, as long as an answer.
+// tunnelClock is how long a tunnel may be quiet; one of which a side has ended, as long as an answer, or
+// as a WebSocket's end.
 func (j *job) tunnelClock() time.Duration {
 	d := j.times.Tunnel
-	if half := j.times.Idle; (j.bodyDone || j.left == 0) && half > 0 && (d == 0 || half < d) {
+	if !j.bodyDone && j.left != 0 {
+		return d
+	}
+	half := j.times.Idle
+	if j.socket && (half == 0 || half > socketEndWait) {
+		half = socketEndWait
+	}
+	if half > 0 && (d == 0 || half < d) {
 		return half
 	}
 	return d
 }
 
-// tunnelIdle ends a tunnel that was quiet for too long: gently, as the client may only be waiting.
+// tunnelIdle ends a tunnel that was quiet for too long: gently, as the client may only be waiting. That
+// of a WebSocket has gone if it has sent FIN.
 func (j *job) tunnelIdle() {
-	bump(&j.s.timeouts)
-	j.x.GoAway(pipeline.TunnelTimeout)
+	if !j.socket || !j.bodyDone {
+		bump(&j.s.timeouts)
+		j.x.GoAway(pipeline.TunnelTimeout)
+	}
 	j.endTunnel()
 }
 

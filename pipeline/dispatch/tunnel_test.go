@@ -112,6 +112,7 @@ func TestTunnelRefused(t *testing.T) {
 		{"h2c", asks + "h2c\r\n\r\n", switching + "h2c\r\n\r\n", 502, false},
 		{"two", asks + "a, b\r\n\r\n", switching + "a, b\r\n\r\n", 502, true},
 		{"names none", asks + "a\r\n\r\n", "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n", 502, true},
+		{"answered in 1.0", asks + "a\r\n\r\n", "HTTP/1.0 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: a\r\n\r\n", 502, true},
 		{"without Connection", asks + "a\r\n\r\n", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: a\r\n\r\n", 502, true},
 		{"with a length", asks + "a\r\n\r\n", switching + "a\r\nContent-Length: 5\r\n\r\nhello", 502, true},
 		{"after 1.0", "GET / HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: a\r\n\r\n", switching + "a\r\n\r\n", 502, true},
@@ -236,6 +237,83 @@ func TestTunnelBackpressure(t *testing.T) {
 		t.Errorf("the worker got %d bytes; want %d", n, size)
 	}
 	f.audit()
+}
+
+// TestTunnelIdle: a tunnel in which nothing moves holds no buffer, and what its request was is known to
+// the end.
+func TestTunnelIdle(t *testing.T) {
+	const n = 16
+	paths := make(chan string, n)
+	f := startWith(t, 1, Options{}, func(p *Pool) pipeline.Handler {
+		h := p.Handler()
+		return func(c *pipeline.Context) {
+			key := c.Path()
+			c.OnCompleted(func(c *pipeline.Context, _ pipeline.Outcome) { paths <- key + c.Header("Upgrade") })
+			h(c)
+		}
+	})
+	f.add(1, tunnelTo(t, "x", echoTunnel), n)
+	var clients []*client
+	for range n {
+		c := f.switched("x", "early")
+		c.reads("echo", "early")
+		c.write("late").reads("echo", "late")
+		clients = append(clients, c)
+	}
+	used := make(chan int, 1)
+	f.eventually("no buffer is held", func() bool {
+		f.loops[0].Post(func() { used <- f.loops[0].BuffersUsed() })
+		return <-used == 0
+	})
+	for _, c := range clients {
+		c.write("last").CloseWrite()
+		c.reads("echo", "last")
+		c.ends("tunnel")
+		if got := <-paths; got != "/tx" {
+			t.Errorf("the request was %q", got)
+		}
+	}
+	f.audit()
+}
+
+// TestTunnelSocketFIN: the worker of a WebSocket hears of its client's FIN, may say goodbye, and does not
+// keep the slot by saying nothing, whatever the idle clock is.
+func TestTunnelSocketFIN(t *testing.T) {
+	for _, tc := range []struct {
+		protocol string
+		freed    bool
+	}{{"websocket", true}, {"x", false}} {
+		t.Run(tc.protocol, func(t *testing.T) {
+			t.Parallel()
+			f := startFront(t, 1, Options{Timeouts: Timeouts{Idle: Off}})
+			cut := make(chan struct{})
+			gate := make(chan struct{})
+			f.add(1, tunnelTo(t, tc.protocol, func(c *workerConn) {
+				_, _ = io.Copy(io.Discard, c.r)
+				c.write("goodbye")
+				<-gate
+				if _, err := c.Write([]byte(".")); (err != nil) != tc.freed {
+					t.Errorf("afterwards the worker's write says %v", err)
+				}
+				close(cut)
+			}), 1)
+			c := f.switched(tc.protocol, "")
+			_ = c.CloseWrite()
+			c.reads("the worker's goodbye", "goodbye")
+			if tc.freed {
+				c.ends("WebSocket")
+			} else {
+				<-time.After(socketEndWait + 500*time.Millisecond)
+			}
+			close(gate)
+			if !tc.freed {
+				c.reads("still open", ".")
+				c.ends("other protocol")
+			}
+			<-cut
+			f.audit()
+		})
+	}
 }
 
 // TestTunnelClocks: only timeouts.tunnel runs, between any two bytes; a quiet tunnel is no hung worker.

@@ -32,7 +32,7 @@ func (x *exchange) ReceiveBody(sink pipeline.BodySink) {
 // PauseBody implements pipeline.Exchange.
 func (x *exchange) PauseBody() {
 	x.paused = true
-	if x.s != nil && x.buf != nil {
+	if x.s != nil && x.pinned {
 		x.s.conn.Pause()
 		x.s.rate.at = 0
 	}
@@ -48,7 +48,7 @@ func (x *exchange) ResumeBody() {
 
 // queuePump has the body delivered from outside any user code: at the end of the turn.
 func (x *exchange) queuePump() {
-	if x.s != nil && x.buf != nil && !x.pumping {
+	if x.s != nil && x.pinned && !x.pumping {
 		x.pumping = true
 		x.ls.pumps = append(x.ls.pumps, x.s)
 		x.ls.loop.Hurry()
@@ -70,7 +70,9 @@ func (x *exchange) pump() {
 	if s.x != x || s.state != stateOpen {
 		return // complete, discarding or gone
 	}
-	x.rest = x.rest[n:]
+	if x.rest = x.rest[n:]; x.tunnel != nil {
+		x.freeInput()
+	}
 	if x.wanting() && len(x.rest) == 0 {
 		if x.tunnel != nil && s.conn.Ended() { // by the FIN behind a request before this one
 			x.tunnelEOF()

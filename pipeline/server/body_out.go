@@ -26,7 +26,7 @@ func (x *exchange) SendInformational(status int, fields *pipeline.Fields) {
 func (x *exchange) SendHead(status int, fields *pipeline.Fields, length int64) {
 	x.headSent, x.status = true, status
 	if length == pipeline.LengthTunnel {
-		x.startTunnel(fields)
+		x.startTunnel(status, fields)
 		return
 	}
 	x.noBody = status < 200 || status == 204 || status == 304 || x.req.Verb == http1.VerbHead
@@ -100,8 +100,8 @@ func (x *exchange) decideClose(length int64) {
 		x.close = true // the end of the body is the end of the connection
 	case x.expecting && !x.bodyDone:
 		x.close = true // the client may or may not send the body that nobody asked for
-	case x.req.Upgrade && x.req.Offers(""):
-		// A client that does not wait for 101 may have sent bytes of the other protocol, and more may be
+	case x.req.Verb == http1.VerbConnect, x.req.Upgrade && x.req.Offers(""):
+		// A client that does not wait for the answer may have sent bytes of the tunnel, and more may be
 		// under way: they must not be taken for a request.
 		x.close, x.linger = true, true
 	}

@@ -18,11 +18,7 @@ func (s *session) arm() {
 	case stateHead:
 		at = min(at, later(s.since, s.opt().Timeouts.Header))
 	case stateIdle:
-		if s.ls.draining {
-			at = min(at, s.ls.drainIdleAt)
-		} else {
-			at = min(at, later(s.since, s.opt().Timeouts.KeepAlive))
-		}
+		at = min(at, s.idleEnd())
 		if s.ln.guest != nil {
 			at = min(at, s.since+int64(guestIdle))
 		}
@@ -36,6 +32,18 @@ func (s *session) arm() {
 		at = min(at, now+int64(guestRetry))
 	}
 	s.conn.SetTimer(at)
+}
+
+// idleEnd is when the connection leaves if it stays idle.
+func (s *session) idleEnd() int64 {
+	at := later(s.since, s.opt().Timeouts.KeepAlive)
+	if s.ls.draining {
+		at = min(at, s.ls.drainIdleAt)
+	}
+	if s.ln.idleAt != 0 {
+		at = min(at, s.ln.idleAt)
+	}
+	return at
 }
 
 // later is since plus d; Never stays out of reach.
@@ -66,10 +74,7 @@ func (s *session) OnTimer(_ *netpoll.Conn, now int64) {
 		return
 	}
 	if s.state == stateIdle && !s.conn.Pending() { // nothing but the keep-alive clock is left
-		at := later(s.since, s.opt().Timeouts.KeepAlive)
-		if s.ls.draining {
-			at = min(at, s.ls.drainIdleAt)
-		}
+		at := s.idleEnd()
 		if s.ln.guest != nil {
 			at = min(at, now+int64(guestRetry))
 		}
@@ -101,7 +106,7 @@ func (s *session) tick(now int64) bool {
 			s.rate.at = 0
 			return true
 		}
-		if now >= later(s.since, t.KeepAlive) || s.ls.draining && now >= s.ls.drainIdleAt {
+		if now >= s.idleEnd() {
 			s.ls.countReason(pipeline.TimerConnectionIdle)
 			s.leave(true)
 			return false

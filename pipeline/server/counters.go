@@ -1,6 +1,8 @@
 package server
 
 import (
+	"sync/atomic"
+
 	"weir/pipeline"
 )
 
@@ -23,7 +25,10 @@ const (
 	CounterBytesOut // responses, heads included
 	CounterPanics
 	CounterLogDropped
-	CounterLoopStalls // turns of the loop that lasted too long; written by the watchdog
+	CounterLoopStalls // turns of the loop that lasted too long; written by the watchdog, as the next three
+	CounterLoopLag    // ns: sum of what its looks at the loop saw, see lagWindow
+	CounterLoopLooks  // how many they were
+	CounterLoopLagMax // ns: the most that they saw lately; a gauge
 	CounterReasons
 )
 
@@ -35,12 +40,26 @@ func CounterNames() []string {
 	names := []string{
 		"connections", "connections_open", "requests", "requests_completed", "responses_1xx", "responses_2xx",
 		"responses_3xx", "responses_4xx", "responses_5xx", "bytes_in", "bytes_out", "panics",
-		"log_dropped", "loop_stalls",
+		"log_dropped", "loop_stalls", "loop_lag_ns", "loop_lag_looks", "loop_lag_max_ns",
 	}
 	for r := range pipeline.Reasons {
 		names = append(names, "reason_"+pipeline.Reason(r).String())
 	}
 	return names
+}
+
+// Counters are the sums over all loops, in the order of CounterNames. Loops that have ended are not
+// counted. Any goroutine but a loop's.
+func (srv *Server) Counters() []uint64 {
+	sums := make([]uint64, CounterCount)
+	for _, ls := range srv.loops {
+		ls.onLoop(func() {
+			for i := range sums {
+				sums[i] += atomic.LoadUint64(&ls.row[i]) // the watchdog writes one of them
+			}
+		})
+	}
+	return sums
 }
 
 func (ls *loopServer) count(c Counter, n uint64) { ls.row[c] += n }

@@ -21,8 +21,9 @@ type exchange struct {
 	s    *session // nil once the client is gone and a Blocking handler still runs
 	app  *app     // nil until routed
 
-	buf  *netpoll.Buffer // holds the head's bytes once the exchange outlives OnData; else nil
-	rest []byte          // behind the head, in buf: body bytes and pipelined requests
+	buf    *netpoll.Buffer // holds the head's bytes once the exchange outlives OnData; else nil
+	rest   []byte          // behind the head, in buf: body bytes and pipelined requests
+	pinned bool            // the exchange outlives OnData; a tunnel has no buffer then
 
 	// request body
 	sink      pipeline.BodySink
@@ -51,7 +52,7 @@ type exchange struct {
 	linger    bool    // the client may still be sending
 	ended     bool    // the response is complete or given up
 	worker    bool    // the answer is a worker's: Server is not ours
-	tunnel    *tunnel // not nil once the response is a 101
+	tunnel    *tunnel // not nil once the response begins one
 
 	depth     int  // entries into user code on the stack
 	cancelled bool // the client is gone; told says that user code knows
@@ -341,7 +342,7 @@ func (x *exchange) complete() {
 // behind the head. Reading goes on only for a body that is wanted.
 func (x *exchange) pin(rest []byte) {
 	x.buf = x.s.conn.TakeInput()
-	x.rest = rest
+	x.rest, x.pinned = rest, true
 	x.s.conn.Pause()
 	x.s.arm()
 	if x.sink != nil {
@@ -388,7 +389,7 @@ func (x *exchange) reset() {
 	x.status, x.depth, x.delegated = 0, 0, false
 	x.headSent, x.chunked, x.noBody, x.close = false, false, false, false
 	x.resetting, x.linger, x.ended, x.worker = false, false, false, false
-	x.tunnel = nil
+	x.tunnel, x.pinned = nil, false
 	x.cancelled, x.told, x.over = false, false, false
 }
 

@@ -27,6 +27,7 @@ type Guest struct {
 	app  app
 	read bool // the first head was parsed
 	home bool // to be given back when nothing is under way
+	ends bool // a tunnel is to end
 }
 
 // Home is where a guest came from. Its methods run on the guest's loop.
@@ -63,13 +64,25 @@ func (srv *Server) Welcome(loop int, fd int, m *handoff.Message, g *Guest) error
 	return nil
 }
 
-// Recall has the guest given back when the answer that it is at has been sent, or now.
+// Recall has the guest given back when the answer that it is at has been sent, or now. A tunnel stays.
 func (g *Guest) Recall() { g.goHome() }
+
+// Leave is Recall by a process that ends: the client of a tunnel is told so, too.
+func (g *Guest) Leave() {
+	g.ends = true
+	if s := g.s; s.state == stateOpen {
+		s.x.GoAway(pipeline.ReasonNone)
+	}
+	g.goHome()
+}
 
 // Abandon says that nobody takes the guest back: the answer that it is at is its last.
 func (g *Guest) Abandon() {
 	s := g.s
-	s.ln.removed = true // new exchanges close
+	s.ln.removed, g.ends = true, true // new exchanges close
+	if s.state == stateOpen {
+		s.x.GoAway(pipeline.ReasonNone)
+	}
 	switch {
 	case s.state == stateOpen:
 		s.x.close = true

@@ -41,6 +41,7 @@ func (ls *loopServer) join(id uint64, address string, fd int, once bool) error {
 	l.limitHead()
 	var err error
 	if l.ln, err = ls.loop.Listen(fd, l, l); err == nil {
+		ls.emptied = nil // a rest is over
 		ls.listeners = append(ls.listeners, l)
 	}
 	return err

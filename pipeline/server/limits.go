@@ -21,8 +21,9 @@ const (
 	drainIdleGrace     = time.Second            // idle connections stay this long once draining began
 	memoBytesMax       = 512                    // of a head that is compared with the next one
 	stallMin           = 500 * time.Millisecond // a turn of a loop that is worth a warning
-	stallCheckEvery    = 100 * time.Millisecond
-	guestIdle          = time.Second           // between requests a worker keeps a front's connection so long
-	guestRetry         = 20 * time.Millisecond // between attempts to give one back whose client is slow
-	partialRetryBytes  = 256                   // a head without line end is parsed again after so much growth
+	stallCheckEvery    = 100 * time.Millisecond // looks at the lag of loops
+	lagWindowSeconds   = 10                     // in which the largest lag is kept
+	guestIdle          = time.Second            // between requests a worker keeps a front's connection so long
+	guestRetry         = 20 * time.Millisecond  // between attempts to give one back whose client is slow
+	partialRetryBytes  = 256                    // a head without line end is parsed again after so much growth
 )

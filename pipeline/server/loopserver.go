@@ -42,7 +42,7 @@ type loopServer struct {
 
 	draining    bool
 	drainIdleAt int64  // ns: idle connections leave then
-	emptied     func() // told once when draining and no session is left
+	emptied     func() // told once when draining, or at rest, and no session is left
 }
 
 // freeExchanges is a bounded stack of exchanges to be reused.
@@ -62,6 +62,7 @@ type listener struct {
 	fresh   bool         // opened by an Apply that is not through: accepts nothing yet
 	own     bool         // the descriptor is a duplicate of ours, not the caller's
 	removed bool         // closed; its connections are to follow
+	idleAt  int64        // ns: idle ones follow then, see Rest; 0: by the keep-alive clock
 	id      uint64       // of a socket that Join brought; 0: Apply did
 	once    bool         // its connections carry one request each
 	guest   *Guest       // in place of a socket: a connection that a front gave; see guest.go

@@ -124,6 +124,8 @@ type App struct {
 	Prefix  string // "/" or "/shop": whole segments
 	Handler pipeline.Handler
 	Limits  Limits // what is zero is inherited
+	// Connect: CONNECT goes to Handler, if Prefix is "/"; else, as everywhere, it is answered 405.
+	Connect bool
 	// Keeps: Handler is the way to a pool and nothing else, so that a worker to which a connection
 	// was handed off may answer the requests that follow, too.
 	Keeps bool

@@ -52,7 +52,7 @@ func (s *session) proxied(b []byte, n int) int {
 		return n
 	}
 	used := s.readHeads(b[n:])
-	if s.state == stateOpen && s.x != nil && s.x.buf != nil {
+	if s.state == stateOpen && s.x != nil && s.x.pinned {
 		return 0 // the buffer was taken
 	}
 	return n + used

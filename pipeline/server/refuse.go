@@ -79,16 +79,8 @@ func (x *exchange) shortAnswer(status int, reason pipeline.Reason) {
 	x.ended = true
 }
 
-const allowed = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"
-
 // optionsAsterisk answers "OPTIONS *", a question to the server as a whole. RFC 9110 section 9.3.7.
 func optionsAsterisk(c *pipeline.Context) {
 	_ = c.SetStatus(204)
-	_ = c.SetHeader("Allow", allowed) // well-formed
-}
-
-// refuseConnect answers CONNECT: Weir is no forward proxy.
-func refuseConnect(c *pipeline.Context) {
-	_ = c.SetHeader("Allow", allowed) // well-formed
-	c.Fail(405, pipeline.ReasonVerb)
+	_ = c.SetHeader("Allow", pipeline.Methods) // well-formed
 }

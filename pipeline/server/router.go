@@ -68,6 +68,7 @@ type app struct {
 	body    int64
 	site    string
 	name    string // of the handler, in logs
+	connect bool   // CONNECT is for it, too
 	keeps   bool   // a worker that gets a connection may answer the requests that follow
 	others  []byte // prefixes below that are other apps', each ended by a NUL; see handoff.go
 }
@@ -196,6 +197,7 @@ func newApp(s *Site, a *App, o *Options) *app {
 	out := &app{
 		prefix: strings.TrimSuffix(a.Prefix, "/"), handler: a.Handler, site: s.Name,
 		head: a.Limits.Head, body: a.Limits.Body, name: a.Name, keeps: a.Keeps,
+		connect: a.Connect,
 	}
 	if out.name == "" {
 		out.name = functionName(a.Handler)

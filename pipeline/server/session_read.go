@@ -97,12 +97,11 @@ func (s *session) open(x *exchange) {
 	s.setState(stateOpen)
 	s.x = x
 	x.begin(s, start, now)
+	x.ownHead()
 	err := x.tr.Begin(x, &x.req, s.origin(), now)
 	switch {
 	case x.req.Form == http1.AsteriskForm:
 		x.serve(optionsAsterisk)
-	case x.req.Form == http1.AuthorityForm:
-		x.serve(refuseConnect)
 	case err != nil:
 		x.fail(400, pipeline.ReasonURL, err)
 	default:
@@ -120,7 +119,8 @@ func (s *session) origin() pipeline.Origin {
 	}
 }
 
-// route finds the app and lets it answer.
+// route finds the app and lets it answer. CONNECT has no path, so it is the app at "/" that gets it,
+// where that takes CONNECT: whatever its target is, the app is who answers.
 //
 // Hot path: once per request. No allocation: TestPlaintextAllocs.
 func (s *session) route(x *exchange) {
@@ -139,7 +139,11 @@ func (s *session) route(x *exchange) {
 		return
 	}
 	a := set.find(x.tr.Path())
-	if a == nil {
+	switch {
+	case x.req.Form == http1.AuthorityForm && (a == nil || !a.connect):
+		x.serve(pipeline.RefuseConnect)
+		return
+	case a == nil:
 		x.serve(nil)
 		return
 	}

@@ -1,24 +1,42 @@
 package server
 
 import (
+	"bytes"
 	"strings"
 
 	"weir/pipeline"
+	"weir/protocol/http1"
 )
 
-// tunnel is what an exchange has beside once its response is a 101: from then on the body, both ways,
-// is every byte until a FIN.
+// tunnel is what an exchange has beside once its response is a 101, or a 2xx to CONNECT: from then on
+// the body, both ways, is every byte until a FIN.
 type tunnel struct {
 	frames *frames // of what is sent to the client of a WebSocket; nil for other protocols
 	leave  bool    // the client is to be told between two frames that we go
 	silent bool    // FIN, or a Close frame of ours, was sent: nothing may follow
 }
 
-// startTunnel sends the 101. Bytes of the client that came with the request's head, or since, are the
+// ownHead copies the head of a request that asks for a tunnel, before anybody has a view of it: a
+// tunnel may last for days, and the buffer that the head came in is for others meanwhile.
+func (x *exchange) ownHead() {
+	if x.req.Verb == http1.VerbConnect || x.req.Upgrade && x.req.Offers("") {
+		x.req.Rebase(bytes.Clone(x.req.Bytes()))
+	}
+}
+
+// freeInput gives the buffer of a tunnel's head back when the tunnel's bytes in it have gone.
+func (x *exchange) freeInput() {
+	if x.buf != nil && len(x.rest) == 0 {
+		x.s.conn.ReleaseInput(x.buf)
+		x.buf, x.rest = nil, nil
+	}
+}
+
+// startTunnel sends its head. Bytes of the client that came with the request's head, or since, are the
 // tunnel's: they were kept back.
-func (x *exchange) startTunnel(fields *pipeline.Fields) {
+func (x *exchange) startTunnel(status int, fields *pipeline.Fields) {
 	x.tunnel = &tunnel{}
-	if strings.EqualFold(fields.Get("Upgrade"), "websocket") {
+	if status == 101 && strings.EqualFold(fields.Get("Upgrade"), "websocket") {
 		x.tunnel.frames = &frames{}
 	}
 	x.left, x.close, x.linger = pipeline.LengthUnknown, true, true
@@ -28,11 +46,15 @@ func (x *exchange) startTunnel(fields *pipeline.Fields) {
 	}
 	x.s.halfAt = 0 // a FIN is passed on when reading comes to it
 	conn := x.s.conn
-	dst := x.appendOpening(conn.Reserve(headBytes(fields)), 101, fields)
-	dst = append(appendFields(dst, fields), "Connection: Upgrade\r\n\r\n"...)
+	dst := x.appendOpening(conn.Reserve(headBytes(fields)), status, fields)
+	dst = appendFields(dst, fields)
+	if status == 101 {
+		dst = append(dst, "Connection: Upgrade\r\n"...)
+	}
+	dst = append(dst, "\r\n"...)
 	x.headGoes(len(dst))
 	conn.Commit(dst)
-	if x.s.ls.draining {
+	if g := x.s.ln.guest; x.s.ls.draining || x.s.ln.idleAt != 0 || g != nil && g.ends {
 		x.GoAway(pipeline.ReasonNone)
 	}
 }

@@ -139,6 +139,48 @@ func TestTunnelKeepsNoClock(t *testing.T) {
 	c.want("no offer", 400, pipeline.ErrProtocol.Error())
 }
 
+// TestRestEndsTunnels: one that begins when its connection is to end is told at once, as are the others.
+func TestRestEndsTunnels(t *testing.T) {
+	got := make(chan string, 16)
+	begun, answer := make(chan struct{}), make(chan struct{})
+	ts := startServer(t, 1, Options{}, func(c *pipeline.Context) {
+		start := func(c *pipeline.Context) {
+			if err := c.StartTunnel("x"); err != nil {
+				t.Error(err)
+			}
+			c.Hold(sink{got})
+			c.ReceiveBody(sink{got})
+		}
+		if string(c.Request().Path()) == "/" {
+			start(c)
+			return
+		}
+		a := c.Async()
+		go func() {
+			close(begun)
+			<-answer
+			a.Post(start)
+		}()
+	})
+	const ask = " HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
+	c, late := ts.dial().write("GET /"+ask), ts.dial().write("GET /late"+ask)
+	if resp, err := http.ReadResponse(c.r, nil); err != nil || resp.StatusCode != 101 {
+		t.Fatalf("%+v, %v", resp, err)
+	}
+	<-begun
+	rested := make(chan struct{})
+	ts.Rest(func() { close(rested) })
+	c.wantEnd("rest")
+	close(answer)
+	if resp, err := http.ReadResponse(late.r, nil); err != nil || resp.StatusCode != 101 {
+		t.Fatalf("%+v, %v", resp, err)
+	}
+	late.wantEnd("a tunnel that begins at rest")
+	c.CloseWrite()
+	late.CloseWrite()
+	<-rested
+}
+
 // TestDrainTunnels: FIN for a protocol that is not WebSocket; a tunnel that does not end is cut, and
 // counted.
 func TestDrainTunnels(t *testing.T) {

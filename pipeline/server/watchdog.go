@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// watchdog notices loops that do not come round: a handler computes, sleeps or waits on the loop, and
+// watchdog measures the lag of loops, and notices loops that do not come round: a handler computes, sleeps or waits on the loop, and
 // every other client of that loop waits with it. It says once per stall what the loop serves, while it
 // lasts, because it may never end.
 type watchdog struct {
@@ -17,10 +17,12 @@ type watchdog struct {
 	left  atomic.Int32 // loops that have not ended
 	stop  chan struct{}
 	told  []int64 // by loop: the turn that was told of
+	lags  []lagWindow
 }
 
 func newWatchdog(loops []*loopServer) *watchdog {
-	w := &watchdog{loops: loops, stop: make(chan struct{}), told: make([]int64, len(loops))}
+	w := &watchdog{loops: loops, stop: make(chan struct{}), told: make([]int64, len(loops)),
+		lags: make([]lagWindow, len(loops))}
 	w.left.Store(int32(len(loops)))
 	return w
 }
@@ -43,7 +45,7 @@ func (w *watchdog) run() {
 			continue // the process stood still, or the machine: loops have had no chance either
 		}
 		for i, ls := range w.loops {
-			w.look(i, ls)
+			w.look(i, ls, now.Unix())
 		}
 	}
 }
@@ -55,9 +57,12 @@ func (w *watchdog) loopEnded() {
 	}
 }
 
-// look tells of a turn of ls that lasts too long, once.
-func (w *watchdog) look(i int, ls *loopServer) {
+// look measures the lag of ls, and tells of a turn that lasts too long, once. No loop writes these cells.
+func (w *watchdog) look(i int, ls *loopServer, second int64) {
 	turn, lag := ls.loop.Lag()
+	atomic.AddUint64(&ls.row[CounterLoopLag], uint64(lag))
+	atomic.AddUint64(&ls.row[CounterLoopLooks], 1)
+	atomic.StoreUint64(&ls.row[CounterLoopLagMax], uint64(w.lags[i].note(lag, second)))
 	if lag < stallMin || turn == w.told[i] {
 		return
 	}
@@ -66,7 +71,7 @@ func (w *watchdog) look(i int, ls *loopServer) {
 		return // over just now: v may be another turn's
 	}
 	w.told[i] = turn
-	atomic.AddUint64(&ls.row[CounterLoopStalls], 1) // no loop writes this cell
+	atomic.AddUint64(&ls.row[CounterLoopStalls], 1)
 	if v == (served{}) {
 		v.handler = "none"
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"weir/pipeline"
 )
@@ -83,8 +84,32 @@ func TestWatchdog(t *testing.T) {
 	if n := atomic.LoadUint64(&ls.row[CounterLoopStalls]); n != 3 {
 		t.Errorf("%d stalls counted; want 3", n)
 	}
+	cell := func(c Counter) time.Duration { return time.Duration(atomic.LoadUint64(&ls.row[c])) }
+	// A stall was seen again and again; between its lines the loop waited.
+	if most := cell(CounterLoopLagMax); most < stallMin+2*stallCheckEvery || most > cell(CounterLoopLag) ||
+		cell(CounterLoopLag) > most*cell(CounterLoopLooks) {
+		t.Errorf("the lag was %v at most, %v in all %d looks; want stalls of %v among them", most,
+			cell(CounterLoopLag), cell(CounterLoopLooks), stallMin+2*stallCheckEvery)
+	}
 	if n := strings.Count(log.String(), "loop stalled"); n != 3 {
 		t.Errorf("%d lines of 3 stalls:\n%s", n, log)
+	}
+}
+
+// TestLagWindow: the largest lag is kept for ten seconds, whatever becomes of the wall clock.
+func TestLagWindow(t *testing.T) {
+	var w lagWindow
+	for _, tc := range []struct {
+		second    int64
+		lag, want time.Duration
+	}{
+		{1_000_000, 5, 5}, {1_000_000, 3, 5}, {1_000_004, 4, 5}, {1_000_009, 0, 5}, {1_000_010, 0, 4},
+		{1_000_013, 1, 4}, {1_000_014, 0, 1}, {1_000_002, 2, 2}, {1_000_023, 0, 2}, {1_000_024, 0, 0},
+		{1_000_030, 6, 6}, {2_000_000, 0, 0},
+	} {
+		if got := w.note(tc.lag, tc.second); got != tc.want {
+			t.Errorf("second %d, lag %d: most %d; want %d", tc.second, tc.lag, got, tc.want)
+		}
 	}
 }
 

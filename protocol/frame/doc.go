@@ -48,10 +48,12 @@
 //
 // A request with flag 16 offers protocols in its Upgrade line: one or more, separated by commas. It has
 // no body, and no END. The worker may answer it by a RESPONSE with status 101, without END, whose one
-// Upgrade line names one of them; a 101 to any other request is an error of that stream. From there on
+// Upgrade line names one of them; a 101 to any other request is an error of that stream. A request whose
+// method is CONNECT has neither body nor END nor flag 16; a RESPONSE with status 200 to 299, without END,
+// its length unknown, is to it what the 101 is to an offer. From there on
 // DATA of both sides is bytes of that protocol, until END on DATA, which stands for FIN; flow control is
-// that of bodies. The front sends none before the 101. Only when both sides have ended, or with CANCEL,
-// is the stream over; CANCEL of the worker behind its END says that it takes nothing more either. Where
+// that of bodies. The front sends none before that RESPONSE. Only when both sides have ended, or with
+// CANCEL, is the stream over; CANCEL of the worker behind its END says that it takes nothing more either. Where
 // the worker answers otherwise, the front need not end its side.
 //
 // CANCEL codes: 1 the exchange is over for the sender (client gone, time-out, handler gave up): the
@@ -77,7 +79,7 @@
 //	outline  = lines × (name(2) value(4))
 //
 // The text of a request is "METHOD SP TARGET SP HTTP/1.1 CRLF", lines, CRLF; method, target and path are
-// lengths, path that of the target before "?". Each line is "name: value CRLF" with exactly these
+// lengths, path that of the target before "?"; the target of CONNECT is host:port. Each line is "name: value CRLF" with exactly these
 // lengths. Host is among a request's lines, once. The text of responses and trailers is lines only.
 // Fields that frame a message or concern a connection have no meaning: length is the body's length in
 // bytes, or all ones for one that is not known or, in a request, absent unless flag 1 is set.

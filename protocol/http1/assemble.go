@@ -1,7 +1,8 @@
 package http1
 
 // Outline is what the parser of another process has found out about a request head in canonical form:
-// origin-form or asterisk-form target, HTTP/1.1, no field that frames the body.
+// origin-form or asterisk-form target, authority-form for CONNECT, HTTP/1.1, no field that frames the
+// body.
 type Outline struct {
 	Method, Target, Path int   // lengths in bytes; Path is that of the target before its "?"
 	ContentLength        int64 // -1: not given
@@ -24,7 +25,10 @@ func (r *Request) Assemble(b []byte, o *Outline) {
 		r.query = spanOf(start+o.Path+1, start+o.Target)
 	}
 	r.Verb, r.Form, r.Minor = verbOf(b[:o.Method]), OriginForm, 1
-	if o.Target > 0 && b[start] == '*' {
+	switch {
+	case r.Verb == VerbConnect:
+		r.Form, r.path, r.query = AuthorityForm, span{}, span{}
+	case o.Target > 0 && b[start] == '*':
 		r.Form = AsteriskForm
 	}
 	r.ContentLength, r.Chunked = o.ContentLength, o.Chunked

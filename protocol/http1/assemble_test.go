@@ -21,8 +21,21 @@ func assemble(r, parsed *Request) error {
 
 // TestAssemble: an assembled request is the parsed one.
 func TestAssemble(t *testing.T) {
+	got := testAssemble(t, assembleHead)
+	if got.ContentLength != 5 || !got.ExpectContinue || !got.KeepAlive || !got.HasBody() {
+		t.Errorf("framing: %+v", got)
+	}
+	got.Assemble(got.b, &Outline{Method: 4, Target: 8, Path: 4})
+	if err := got.EndFields(); err != ErrHostMissing {
+		t.Errorf("without Host: %v; want %v", err, ErrHostMissing)
+	}
+	testAssemble(t, "CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\nA: 1\r\n\r\n")
+}
+
+func testAssemble(t *testing.T, head string) *Request {
+	t.Helper()
 	var parsed, got Request
-	if _, err := parsed.Parse([]byte(assembleHead), 0, nil); err != nil {
+	if _, err := parsed.Parse([]byte(head), 0, nil); err != nil {
 		t.Fatal(err)
 	}
 	got.query, got.https = span{1, 2}, true // of an earlier request
@@ -49,11 +62,5 @@ func TestAssemble(t *testing.T) {
 	if a, b := of(&got), of(&parsed); !reflect.DeepEqual(a, b) {
 		t.Errorf("assembled %+v; want %+v", a, b)
 	}
-	if got.ContentLength != 5 || !got.ExpectContinue || !got.KeepAlive || !got.HasBody() {
-		t.Errorf("framing: %+v", got)
-	}
-	got.Assemble(parsed.b, &Outline{Method: 4, Target: 8, Path: 4})
-	if err := got.EndFields(); err != ErrHostMissing {
-		t.Errorf("without Host: %v; want %v", err, ErrHostMissing)
-	}
+	return &got
 }

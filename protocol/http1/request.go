@@ -179,6 +179,9 @@ func (r *Request) Reset() {
 // Size is the length of the head in bytes.
 func (r *Request) Size() int { return r.size }
 
+// Bytes is the head as received.
+func (r *Request) Bytes() []byte { return r.b }
+
 // Method is the method as received; it is case-sensitive.
 func (r *Request) Method() []byte { return r.method.of(r.b) }
 

@@ -14,7 +14,7 @@ type Response struct {
 	// KeepAlive: the upstream keeps the connection open after this response; meaningless where
 	// BodyKind is BodyUntilClose or BodyTunnel.
 	KeepAlive bool
-	Upgrade   bool // 101 with Connection: upgrade and an Upgrade field
+	Upgrade   bool // 101 of HTTP/1.1 with Connection: upgrade and an Upgrade field
 
 	size int
 }
@@ -135,7 +135,8 @@ func (r *Response) settle() *ParseError {
 			return err
 		}
 		r.KeepAlive = options.persists(r.Minor)
-		r.Upgrade = r.Status == 101 && options&optionUpgrade != 0 && len(r.Get(Upgrade)) > 0
+		// RFC 9110 section 7.8: there is no switching in HTTP/1.0.
+		r.Upgrade = r.Status == 101 && r.Minor == 1 && options&optionUpgrade != 0 && len(r.Get(Upgrade)) > 0
 	}
 	// RFC 9110 section 8.6, RFC 9112 section 6.1: neither field may be in a 1xx or 204. A sender
 	// that thinks otherwise would have its body taken for the next response.

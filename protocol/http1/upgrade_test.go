@@ -52,6 +52,7 @@ func TestProtocols(t *testing.T) {
 // TestProtocolOf: what a 101 says.
 func TestProtocolOf(t *testing.T) {
 	for _, tc := range []struct{ fields, want string }{
+		{"HTTP/1.0 Connection: upgrade\r\nUpgrade: websocket\r\n", ""},
 		{"Connection: upgrade\r\nUpgrade: websocket\r\n", "websocket"},
 		{"Connection: upgrade\r\nUpgrade: a/1\r\n", "a/1"},
 		{"Connection: upgrade\r\nUpgrade: a, b\r\n", ""},
@@ -61,7 +62,11 @@ func TestProtocolOf(t *testing.T) {
 		{"Connection: upgrade\r\n", ""},
 	} {
 		var r Response
-		b := "HTTP/1.1 101 Switching Protocols\r\n" + tc.fields + "\r\n"
+		version := "HTTP/1.1"
+		if fields, old := strings.CutPrefix(tc.fields, "HTTP/1.0 "); old {
+			version, tc.fields = "HTTP/1.0", fields
+		}
+		b := version + " 101 Switching Protocols\r\n" + tc.fields + "\r\n"
 		if n, err := r.Parse([]byte(b), 0, nil); n != len(b) || err != nil {
 			t.Fatalf("Parse(%q) = %d, %v", b, n, err)
 		}

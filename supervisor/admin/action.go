@@ -19,19 +19,20 @@ const (
 	VerbRecycle Verb = "recycle" // replace by a worker that is ready first
 	VerbDrain   Verb = "drain"   // refuse what is new, finish what has begun, without a deadline
 	VerbStop    Verb = "stop"    // drain, at most stop_timeout
-	VerbStart   Verb = "start"   // pools only: run, also when stopped, disabled or failed
-	VerbDisable Verb = "disable" // pools only: as stop, and 503 Disabled
+	VerbStart   Verb = "start"   // run, also when stopped, disabled or failed; take requests again
+	VerbDisable Verb = "disable" // as stop, and 503 Disabled; a worker: no requests, but stay
 	VerbScale   Verb = "scale"   // pools only: another count of workers
 )
 
-// ofPool are the verbs of pools, ofWorker those of a worker: its number is never used again, so it is
-// not started, and it cannot be kept apart from its pool's state.
+// ofPool are the verbs of pools, ofWorker those of a worker.
 var (
 	ofPool = map[Verb]bool{
 		VerbRecycle: true, VerbDrain: true, VerbStop: true, VerbStart: true, VerbDisable: true,
 		VerbScale: true,
 	}
-	ofWorker = map[Verb]bool{VerbRecycle: true, VerbDrain: true, VerbStop: true}
+	ofWorker = map[Verb]bool{
+		VerbRecycle: true, VerbDrain: true, VerbStop: true, VerbStart: true, VerbDisable: true,
+	}
 )
 
 // Action is a verb and what it is about.

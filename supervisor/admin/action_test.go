@@ -23,6 +23,8 @@ func TestActions(t *testing.T) {
 		{Action{Verb: VerbStop, Pool: "shop", Worker: 3}, "stop shop/3", nil},
 		{Action{Verb: VerbStart, Pool: "shop"}, "start shop", nil},
 		{Action{Verb: VerbDisable, Pool: "shop"}, "disable shop", nil},
+		{Action{Verb: VerbStart, Pool: "shop", Worker: 3}, "start shop/3", nil},
+		{Action{Verb: VerbDisable, Pool: "shop", Worker: 3}, "disable shop/3", nil},
 		{Action{Verb: VerbRecycle, Pool: "shop", Worker: 3}, "recycle shop/3", nil},
 		{Action{Verb: VerbScale, Pool: "shop", Count: 7}, "scale shop 7", nil},
 		{Action{Verb: VerbStop, Pool: "shp"}, "", ErrUnknownPool},

@@ -14,11 +14,14 @@ import (
 // there are.
 func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
 	st := s.inst.Status(r.Context())
-	s.write(w, http.StatusOK, "text/plain; version=0.0.4; charset=utf-8", appendMetrics(nil, &st))
+	s.write(w, http.StatusOK, MetricsType, AppendMetrics(nil, &st))
 }
 
-// appendMetrics is all of an instance's metrics.
-func appendMetrics(dst []byte, s *Status) []byte {
+// MetricsType is the media type of AppendMetrics.
+const MetricsType = "text/plain; version=0.0.4; charset=utf-8"
+
+// AppendMetrics appends all of an instance's metrics, in the text format of Prometheus.
+func AppendMetrics(dst []byte, s *Status) []byte {
 	x := &exposition{dst}
 	x.family("weir_info", gauge, "Always 1; the version is a label.")
 	x.sample("weir_info", 1, "version", s.Version)
@@ -93,6 +96,29 @@ func (x *exposition) fronts(fronts []Front) {
 	for _, f := range fronts {
 		x.sample("weir_front_restarts_total", float64(f.Restarts), "front", strconv.Itoa(f.Slot))
 	}
+	for _, lag := range loopFamilies {
+		x.family(lag.name, lag.kind, lag.help)
+		for _, f := range fronts {
+			for i := range f.Loops {
+				x.sample(lag.name, lag.of(&f.Loops[i]), "front", strconv.Itoa(f.Slot), "loop", strconv.Itoa(i))
+			}
+		}
+	}
+}
+
+// loopFamilies are the metrics of the event loops of fronts.
+var loopFamilies = []struct {
+	name string
+	kind metricKind
+	help string
+	of   func(*Loop) float64
+}{
+	{"weir_loop_lag_seconds_total", counter, "How long what comes waits for the event loop, summed over looks at it.",
+		func(l *Loop) float64 { return l.Lag }},
+	{"weir_loop_lag_looks_total", counter, "Those looks, ten a second: lag by looks is the mean lag.",
+		func(l *Loop) float64 { return float64(l.Looks) }},
+	{"weir_loop_lag_max_seconds", gauge, "The largest lag that they saw in the last 10 seconds.",
+		func(l *Loop) float64 { return l.LagMax }},
 }
 
 func (x *exposition) sidecars(sidecars []Sidecar) {
@@ -146,6 +172,8 @@ var poolFamilies = []poolFamily{
 	number("weir_pool_workers_wanted", gauge, "Workers wanted now.",
 		func(p *Pool) int { return p.WantCount }),
 	number("weir_pool_rss_bytes", gauge, "Resident memory of all workers.", residentBytes),
+	number("weir_pool_loop_lag_max_seconds", gauge,
+		"The largest lag of workers that accept for themselves in the last 10 seconds; 0 for others.", loopLag),
 	number("weir_pool_queue_length", gauge, "Requests that wait for a worker.",
 		func(p *Pool) int { return p.Waiting }),
 	number("weir_pool_queue_oldest_seconds", gauge, "How long the oldest of them has waited.",
@@ -195,13 +223,20 @@ func poolStates(p *Pool) map[string]int {
 // workerStates has every state that a worker with a process may be in.
 func workerStates(p *Pool) map[string]int {
 	all := map[string]int{
-		"starting": 0, "ready": 0, "suspending": 0, "suspended": 0, "draining": 0, "orphaned": 0,
-		"stopping": 0,
+		"starting": 0, "ready": 0, "suspending": 0, "suspended": 0, "disabling": 0, "disabled": 0,
+		"draining": 0, "orphaned": 0, "stopping": 0,
 	}
 	for _, w := range p.Workers {
 		all[w.State]++
 	}
 	return all
+}
+
+func loopLag(p *Pool) (most float64) {
+	for _, w := range p.Workers {
+		most = max(most, w.LoopLag)
+	}
+	return most
 }
 
 func residentBytes(p *Pool) (sum int64) {

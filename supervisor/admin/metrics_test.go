@@ -10,14 +10,14 @@ import (
 func TestMetrics(t *testing.T) {
 	s := Status{
 		Version: "1.0\"\\\n", Started: time.UnixMilli(1500),
-		Fronts:   []Front{{State: "up", Restarts: 2}, {Slot: 1, State: "down"}},
+		Fronts:   []Front{{State: "up", Restarts: 2, Loops: []Loop{{}, {1.5, 30, 0.25}}}, {Slot: 1, State: "down"}},
 		Sidecars: []Sidecar{{Name: "cache", State: "running", Starts: 3}},
 		Counters: map[string]uint64{
 			"requests": 1 << 40, "connections_open": 2, "reason_QueueFull": 5, "responses_2xx": 7,
 		},
 		Pools: []Pool{{
 			Name: "a b", State: "running", WantCount: 2, Waiting: 3, Oldest: 0.25, Held: 4,
-			Workers:  []Worker{{State: "ready", RSS: 10}, {State: "ready", RSS: 20}, {State: "draining"}},
+			Workers:  []Worker{{State: "ready", RSS: 10, LoopLag: 0.5}, {State: "ready", RSS: 20}, {State: "draining"}},
 			Recycles: map[string]uint64{"age": 1, "command": 0},
 			Totals: PoolTotals{
 				Requests: 11, Queued: 12, QueueFull: 13, QueueTimeout: 14, Timeouts: 15, Refused: 16,
@@ -26,7 +26,7 @@ func TestMetrics(t *testing.T) {
 			},
 		}},
 	}
-	text := string(appendMetrics(nil, &s))
+	text := string(AppendMetrics(nil, &s))
 	for _, want := range []string{
 		`weir_info{version="1.0\"\\\n"} 1`,
 		`weir_start_time_seconds 1.5`,
@@ -37,6 +37,11 @@ func TestMetrics(t *testing.T) {
 		`weir_front_up{front="0"} 1`,
 		`weir_front_up{front="1"} 0`,
 		`weir_front_restarts_total{front="0"} 2`,
+		`weir_loop_lag_seconds_total{front="0",loop="0"} 0`,
+		`weir_loop_lag_seconds_total{front="0",loop="1"} 1.5`,
+		`weir_loop_lag_looks_total{front="0",loop="1"} 30`,
+		`weir_loop_lag_max_seconds{front="0",loop="1"} 0.25`,
+		`weir_pool_loop_lag_max_seconds{pool="a b"} 0.5`,
 		`weir_sidecar_up{sidecar="cache"} 1`,
 		`weir_sidecar_starts_total{sidecar="cache"} 3`,
 		`weir_pool_state{pool="a b",state="running"} 1`,

@@ -61,7 +61,16 @@ type Front struct {
 	Started  time.Time       `json:"started"`
 	Restarts int             `json:"restarts"`
 	LastExit string          `json:"last_exit,omitempty"`
+	Loops    []Loop          `json:"loops"`            // by number
 	Report   json.RawMessage `json:"report,omitempty"` // what it says of itself
+}
+
+// Loop says how late one event loop is: how long something that comes waits for what it is at. It is looked
+// at ten times a second; while it waits for events the lag is 0.
+type Loop struct {
+	Lag    float64 `json:"lag_s"`     // sum of what all looks saw, since the instance was started
+	Looks  uint64  `json:"lag_looks"` // how many they were
+	LagMax float64 `json:"lag_max_s"` // the most that they saw in the last 10 seconds
 }
 
 // Sidecar is one command that runs beside the pools.
@@ -144,6 +153,9 @@ type Worker struct {
 	InFlight int    `json:"in_flight"` // requests it holds
 	Requests uint64 `json:"requests"`  // completed
 	Errors   uint64 `json:"errors"`    // of those, answers of 500 and above; broken exchanges
+
+	// The largest lag of its event loop in the last 10 seconds; of one that accepts for itself.
+	LoopLag float64 `json:"loop_lag_max_s,omitempty"`
 
 	Stale       string `json:"stale,omitempty"`        // why it is to be replaced
 	LastRecycle string `json:"last_recycle,omitempty"` // the last worker recycled in its place, and why

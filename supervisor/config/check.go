@@ -136,6 +136,13 @@ func (r *resolver) checkApp(site string, a *App) {
 	key := appKey(site, a.Prefix)
 	r.checkAnswer(key, a)
 	r.checkHead(key+".limits", a.Limits.RequestLine, a.Limits.Head)
+	switch kind := a.Kind(); {
+	case !a.Connect:
+	case a.Prefix != "/":
+		r.problem(key+".connect", "CONNECT has no path, so only the app / gets it", "it at /", "")
+	case kind != AppPool && kind != AppHandler:
+		r.problem(key+".connect", "CONNECT needs somebody who answers it", "it beside pool or handler", "")
+	}
 	if a.Pool != "" {
 		return
 	}

@@ -135,7 +135,7 @@ func (r *resolver) checkHosted(key string, p *Pool) {
 }
 
 func (r *resolver) checkEnv(key string, e *Env) {
-	if e.Inherit && len(e.Keep) > 0 {
+	if !e.Inherit.IsOff() && len(e.Keep) > 0 {
 		r.problem(key+".keep", "has no effect while env.inherit is true", "env.inherit: false", "")
 	}
 	for name, value := range e.Set {

@@ -23,7 +23,7 @@ func TestDiff(t *testing.T) {
 			"+:8082 -127.0.0.1:8081 -unix:M/conf/shop.sock ~shop bindings"},
 		{"app", []string{"sites.shop.apps./ping.respond.body=gnop"}, "~shop apps./ping.respond.body"},
 		{"new app", []string{"sites.shop.apps./new.respond.body=x"}, "~shop apps./new.respond.status " +
-			"apps./new.respond.body apps./new.respond.content_type apps./new.limits.request_line " +
+			"apps./new.respond.body apps./new.respond.content_type apps./new.connect apps./new.limits.request_line " +
 			"apps./new.limits.head apps./new.limits.fields apps./new.limits.body " +
 			"apps./new.timeouts.connect apps./new.timeouts.first_byte apps./new.timeouts.idle " +
 			"apps./new.timeouts.total apps./new.timeouts.tunnel apps./new.priority"},

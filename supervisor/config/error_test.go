@@ -69,6 +69,11 @@ func TestFileErrors(t *testing.T) {
 			"conf/weir.yaml:1:14: spool.dir: /none: no such file or directory, expected a directory"},
 		{"priority without a pool", site("/: {respond: {body: x}, priority: high}"),
 			"sites.s.apps./.priority: is a place in a pool's queue, and this app has no pool"},
+		{"connect without an answerer", site("/: {respond: {body: x}, connect: true}"),
+			"conf/weir.yaml:5:40: sites.s.apps./.connect: CONNECT needs somebody who answers it, expected it " +
+				"beside pool or handler"},
+		{"connect below /", site("/x: {handler: shop-api, connect: true}"),
+			"sites.s.apps./x.connect: CONNECT has no path, so only the app / gets it, expected it at /"},
 		{"not built yet", pool("affinity: {cookie: x}"),
 			`unknown key "affinity" in pools.p, expected one of`},
 		{"duplicate", "loops: 1\nloops: 2\n" + minimal,

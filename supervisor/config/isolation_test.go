@@ -21,7 +21,7 @@ func TestIsolationBinds(t *testing.T) {
 		p.User, p.Umask, p.Nice, p.CPUs.List(), p.NoNewPrivs, p.Rlimits, p.Cgroup, p.CPULimit,
 	}
 	want := []any{
-		"0:0", Mode(0o027), 5, []int{0, 1, 2, 8}, false,
+		"0:0", Mode(0o027), 5, []int{0, 1, 2, 8}, SwitchOff,
 		Rlimits{NoFile: 100, NProc: limitOff, Core: limitNone, AS: 1 << 30, FSize: 2e6,
 			Stack: limitOff, MemLock: 64 << 10},
 		Cgroup{Memory: 256 << 20, PIDs: 50},

@@ -80,8 +80,9 @@ var poolKeys = []Key{
 	},
 	{
 		Path: "pools.*.timeouts.tunnel", Default: "1h", allow: offOK,
-		Doc: "Once an Upgrade was answered by 101, the only clock: between two bytes, either way; then the " +
-			"tunnel ends, Timer_Tunnel. Where one side has sent FIN, timeouts.idle if that is shorter.",
+		Doc: "Once an Upgrade was answered by 101, or CONNECT by 2xx, the only clock: between two bytes, " +
+			"either way; then the tunnel ends, Timer_Tunnel. Where one side has sent FIN, timeouts.idle if that is shorter, and at " +
+			"most 2s for the client of a WebSocket.",
 	},
 	{
 		Path: "pools.*.stop_timeout", Default: "30s", allow: offOK,

@@ -47,6 +47,12 @@ var siteKeys = []Key{
 		Doc: "A Go handler of this binary: in-process, or with pool in that pool's workers.",
 	},
 	{
+		Path: "sites.*.apps.*.connect", Default: "false", Values: []string{"true", "false"},
+		Doc: "For the app /: CONNECT, which has no path, is for its workers or its handler, and a 2xx of " +
+			"theirs begins a tunnel. Whatever host CONNECT names, the tunnel leads to who answers, and " +
+			"nowhere else. Everywhere else CONNECT is answered 405.",
+	},
+	{
 		Path: "sites.*.apps.*.limits.request_line", min: headBytesMin, max: headBytesMax,
 		Doc: "As limits.request_line, for this app.",
 	},

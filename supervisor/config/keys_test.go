@@ -30,7 +30,7 @@ func TestDefaultsBind(t *testing.T) {
 	if c.Limits.Body != 30e6 || c.Fronts != 1 || c.Admin.Mode != 0o600 || !c.Trust.Trace {
 		t.Errorf("Default() = %+v; want the table's defaults", c)
 	}
-	if p.Name != "p" || p.Concurrency != 64 || p.StopTimeout.String() != "30s" || !p.Env.Inherit {
+	if p.Name != "p" || p.Concurrency != 64 || p.StopTimeout.String() != "30s" || p.Env.Inherit != SwitchOn {
 		t.Errorf("DefaultPool() = %+v; want the table's defaults", p)
 	}
 }

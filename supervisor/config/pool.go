@@ -38,7 +38,7 @@ type Pool struct {
 	Umask         Mode             `json:"umask"`
 	Nice          int              `json:"nice"` // added to Weir's own
 	CPUs          CPUs             `json:"cpus"`
-	NoNewPrivs    bool             `json:"no_new_privs"`
+	NoNewPrivs    Switch           `json:"no_new_privs"`
 	Rlimits       Rlimits          `json:"rlimits"`
 	Cgroup        Cgroup           `json:"cgroup"`
 	CPULimit      CPULimit         `json:"cpu_limit"`
@@ -52,7 +52,7 @@ type Pool struct {
 
 // Env is how a worker's environment is made. Weir's own variables never leak into it.
 type Env struct {
-	Inherit bool              `json:"inherit"` // start from the supervisor's environment
+	Inherit Switch            `json:"inherit"` // start from the supervisor's environment
 	Keep    []string          `json:"keep"`    // names taken over though Inherit is false
 	Set     map[string]string `json:"set"`     // wins over Files, which win over inherited
 	Files   []string          `json:"files"`   // absolute; NAME=VALUE lines, later files win

@@ -6,14 +6,5 @@ type Scale struct {
 	Busy     Percent  `json:"busy"`     // of the slots of ready workers
 	Step     int      `json:"step"`     // workers at a time
 	Cooldown Duration `json:"cooldown"` // of low load, for one worker fewer
-	Memory   Guard    `json:"memory"`
+	Memory   Switch   `json:"memory"`
 }
-
-// Guard is on or off.
-type Guard string
-
-// Guards.
-const (
-	GuardOn  Guard = "on"
-	GuardOff Guard = "off"
-)

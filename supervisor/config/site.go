@@ -65,6 +65,7 @@ type App struct {
 	Static   Static           `json:"static"`
 	Respond  Respond          `json:"respond"`
 	Handler  string           `json:"handler"`
+	Connect  bool             `json:"connect"` // it gets CONNECT; "/" only
 	Limits   AppLimits        `json:"limits"`
 	Timeouts UpstreamTimeouts `json:"timeouts"` // pools only: the pool's, unless overridden
 	Priority Priority         `json:"priority"` // pools only: in the pool's queue

@@ -31,6 +31,9 @@ func parseScalar(k *Key, s string, v reflect.Value) *unitError {
 	if strings.ContainsRune(s, 0) {
 		return &unitError{"holds a NUL byte", ""}
 	}
+	if w, ok := v.Addr().Interface().(*Switch); ok {
+		return w.parse(s)
+	}
 	if k.Values != nil && v.Kind() == reflect.String {
 		if !slices.Contains(k.Values, s) {
 			return &unitError{fmt.Sprintf("%q is not known", s), nearest(s, k.Values)}

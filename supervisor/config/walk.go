@@ -34,6 +34,8 @@ func text(k *Key, v reflect.Value) string {
 	switch x := v.Interface().(type) {
 	case bool:
 		return switchText(k, x)
+	case Switch:
+		return switchText(k, !x.IsOff())
 	case fmt.Stringer:
 		return x.String()
 	}
@@ -79,7 +81,7 @@ func (l *Loaded) applies(p path, v reflect.Value) bool {
 		"sites.*.apps.*.respond.body":
 		_, given := l.origins[p.key]
 		return given
-	case "sites.*.apps.*.priority":
+	case "sites.*.apps.*.priority", "sites.*.apps.*.connect":
 		o, given := l.origins[p.key]
 		return given && o.Kind != FromDefault
 	case "sites.*.apps.*.pool", "sites.*.apps.*.handler", "sites.*.apps.*.static.root",

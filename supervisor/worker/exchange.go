@@ -53,7 +53,7 @@ type exchange struct {
 	ended    bool // SendEnd, or nothing more can be sent
 	cut      error
 	body     *bodyReader
-	tunnel   *hostTunnel // not nil once the response is a 101
+	tunnel   *hostTunnel // not nil once the response begins one
 
 	mu    sync.Mutex
 	posts []func(*pipeline.Context) // guarded by mu; bounded as netpoll's Loop.Post says
@@ -230,7 +230,7 @@ func (x *exchange) SendInformational(status int, fields *pipeline.Fields) {
 func (x *exchange) SendHead(status int, fields *pipeline.Fields, length int64) {
 	x.headSent, x.status, x.length = true, status, length
 	if length == pipeline.LengthTunnel {
-		x.startTunnel(fields)
+		x.startTunnel(status, fields)
 		return
 	}
 	h := &x.ctx.Response.Header

@@ -87,7 +87,7 @@ func twoLoops(t *testing.T) (loops []*netpoll.Loop) {
 func serverFor(t *testing.T, loops []*netpoll.Loop, h pipeline.Handler) (*http.Client, string, *server.Server) {
 	t.Helper()
 	return serverOf(t, loops, server.Options{}, []server.App{
-		{Prefix: "/", Handler: h, Limits: server.Limits{Body: server.Off}},
+		{Prefix: "/", Handler: h, Connect: true, Limits: server.Limits{Body: server.Off}},
 	})
 }
 

@@ -182,15 +182,16 @@ func (fl *frontLink) drain() {
 		fl.told = true
 		fl.say(&handoff.Message{Kind: handoff.Drain})
 	}
-	fl.recall()
+	fl.leave()
 }
 
-func (fl *frontLink) recall() {
+// leave parts from all guests: this process, or the front, is to end.
+func (fl *frontLink) leave() {
 	for _, g := range fl.guests {
 		if fl.leaves {
 			g.Abandon()
 		} else {
-			g.Recall()
+			g.Leave()
 		}
 	}
 }
@@ -223,10 +224,12 @@ func (fl *frontLink) message(m *handoff.Message, fd int) error {
 		}
 		return fl.welcome(m, fd)
 	case handoff.Recall:
-		fl.recall()
+		for _, g := range fl.guests {
+			g.Recall()
+		}
 	case handoff.Drain:
 		fl.final, fl.leaves = true, m.Flags&handoff.FlagEnding != 0
-		fl.recall()
+		fl.leave()
 		fl.hs.maybeEmpty()
 	default:
 		return handoff.ErrOrder
@@ -249,7 +252,7 @@ func (fl *frontLink) welcome(m *handoff.Message, fd int) error {
 	fl.guests[m.ID] = g
 	fl.hs.guests++
 	if fl.told {
-		g.Recall() // it was on its way: one answer
+		g.Leave() // it was on its way: one answer
 	}
 	return nil
 }
@@ -282,6 +285,6 @@ func (fl *frontLink) OnRoom(*netpoll.Link) {}
 func (fl *frontLink) OnEnd(*netpoll.Link, error) {
 	delete(fl.hs.links, fl)
 	fl.final, fl.leaves = true, true
-	fl.recall()
+	fl.leave()
 	fl.hs.maybeEmpty()
 }

@@ -19,6 +19,7 @@ import (
 	"weir/netpoll"
 	"weir/pipeline"
 	"weir/pipeline/dispatch"
+	"weir/pipeline/pipelinetest"
 	"weir/pipeline/server"
 	"weir/protocol/handoff"
 )
@@ -199,6 +200,37 @@ func TestHandoffKeepsAndReturns(t *testing.T) {
 	if st := one(pool); st.Completed != 52 || st.Broken != 0 || st.HandedOff != 3 {
 		t.Errorf("%+v; want 52 requests, 3 hand-offs", st)
 	}
+}
+
+// A tunnel stays with its worker when what it keeps is asked for, and is told when the worker is to go.
+func TestHandoffTunnel(t *testing.T) {
+	t.Setenv("WEIR_DISPATCH", "handoff")
+	t.Setenv("WEIR_CONCURRENCY", "64")
+	_, socket := serving(t, func(ctx context.Context) error {
+		return ServeHTTP(ctx, pipelinetest.WebSocketEcho(false))
+	})
+	_, addr, pool := frontApps(t, dispatch.Endpoint{Address: socket, Handoff: true, Concurrency: 2},
+		dispatch.Options{})
+	ws := socketTo(t, addr, "/")
+	talks(t, ws, "before")
+	pool.Recall()
+	for range 3 {
+		talks(t, ws, "still")
+		<-time.After(50 * time.Millisecond)
+	}
+	waitFor(t, "the tunnel in the books", func() bool { return one(pool).InFlight == 1 })
+	pool.DrainWorker(1)
+	op, b, err := ws.Recv()
+	if op != pipelinetest.WebSocketClose || pipelinetest.Status(b) != 1001 {
+		t.Fatalf("the worker is to go: %d, %q, %v; want Close 1001", op, b, err)
+	}
+	if err := ws.Send(pipelinetest.WebSocketClose, b); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := ws.Recv(); err != io.EOF {
+		t.Errorf("behind the Close handshake: %v; want EOF", err)
+	}
+	waitFor(t, "the slot", func() bool { return one(pool).InFlight == 0 })
 }
 
 // A handler delegates what it has not begun: to a worker, for one request.

@@ -8,7 +8,7 @@ import (
 
 // onData takes bytes of the request's body.
 func (x *muxStream) onData(b []byte, end bool) error {
-	if x.bodyDone || x.req.Upgrade && !x.tunnel {
+	if x.bodyDone || x.mayTunnel() && !x.tunnel {
 		return frame.ErrOrder
 	}
 	x.bytesIn += int64(len(b))
@@ -27,7 +27,7 @@ func (x *muxStream) onData(b []byte, end bool) error {
 
 // onTrailers takes the trailers of the request, the end of its body.
 func (x *muxStream) onTrailers(text []byte, lines *frame.Lines) error {
-	if x.bodyDone || x.req.Upgrade {
+	if x.bodyDone || x.mayTunnel() {
 		return frame.ErrOrder
 	}
 	t := x.t.RequestTrailers()

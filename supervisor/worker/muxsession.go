@@ -204,8 +204,8 @@ func (x *muxStream) read(p []byte, end bool) error {
 		}
 		x.req.AddField(n, nl, v, vl)
 	}
-	if string(lines.Rest()) != "\r\n" || (x.req.HasBody() || x.req.Upgrade) == end ||
-		x.req.HasBody() && x.req.Upgrade {
+	if string(lines.Rest()) != "\r\n" || (x.req.HasBody() || x.mayTunnel()) == end ||
+		x.req.HasBody() && x.mayTunnel() || x.req.Upgrade && x.req.Verb == http1.VerbConnect {
 		return frame.ErrHead
 	}
 	x.bodyDone, x.expecting = end, x.req.ExpectContinue

@@ -51,7 +51,7 @@ type streamState struct {
 	bytesOut int64
 	headSent bool
 	noBody   bool
-	tunnel   bool // the response is a 101
+	tunnel   bool // the response begins a tunnel
 	halfDone bool // of a tunnel: our side has ended, or will behind the parts
 	endSent  bool // END was
 	ended    bool // complete, or given up

@@ -2,7 +2,11 @@ package worker
 
 import (
 	"weir/protocol/frame"
+	"weir/protocol/http1"
 )
+
+// mayTunnel says whether the request asks for a tunnel, so that neither body nor END came with it.
+func (x *muxStream) mayTunnel() bool { return x.req.Upgrade || x.req.Verb == http1.VerbConnect }
 
 // startTunnel makes the stream a tunnel: what the front sends from here on is the client's bytes.
 func (x *muxStream) startTunnel() {

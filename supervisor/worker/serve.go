@@ -71,7 +71,16 @@ func ServeFastHTTP(ctx context.Context, h fasthttp.RequestHandler) error {
 	if serve := spoken[os.Getenv("WEIR_DISPATCH")]; serve != nil {
 		return serve(ctx, pipeline.FromFastHTTP(h))
 	}
-	return serveFast(ctx, h, func() {})
+	// To CONNECT fasthttp's server would answer with a Content-Length, also where h hijacks: the front
+	// takes no such tunnel.
+	host := newHost(pipeline.FromFastHTTP(h))
+	return serveFast(ctx, func(ctx *fasthttp.RequestCtx) {
+		if ctx.IsConnect() {
+			host.handle(ctx)
+			return
+		}
+		h(ctx)
+	}, host.tunnels.Wait)
 }
 
 // serveFast serves h over HTTP/1.1; a shutdown also waits for what left the server's hands.
@@ -110,6 +119,10 @@ func ServeHTTP(ctx context.Context, h http.Handler) error {
 			inFlight.Add(1)
 			defer inFlight.Add(-1)
 			w.Header().Set("Server", serverName)
+			if r.Method == http.MethodConnect {
+				// For who writes the head before Hijack: no chunks, nor a next request behind the answer.
+				w.Header().Set("Transfer-Encoding", "identity")
+			}
 			h.ServeHTTP(w, r)
 		})}
 	serve := func(l net.Listener) error {

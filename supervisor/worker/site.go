@@ -30,6 +30,9 @@ type Site interface {
 	// Alive calls pong once the loops have come round, with the number of requests in flight.
 	Alive(pong func(inFlight int))
 	ReopenLogs()
+	// Rest closes connections behind the answers that they are at, and calls rested, from another
+	// goroutine, when none is left; not if a socket joins before. All sockets have parted.
+	Rest(rested func())
 	// Drain accepts what waits at the sockets, closes them, and returns when all that has begun is
 	// done.
 	Drain(ctx context.Context)
@@ -141,6 +144,15 @@ func (c *siteControl) handle(m *supervisor.Message, fds []int) error {
 		return c.configure(m, fds)
 	case supervisor.KindSiteJoin, supervisor.KindSitePart:
 		return c.socket(m, fds)
+	case supervisor.KindSiteRest:
+		var rest supervisor.SiteRest
+		if err := m.Decode(&rest); err != nil {
+			return err
+		}
+		c.site.Rest(func() {
+			// The supervisor, if it is there, waits for it.
+			_ = sendControl(c.conn, supervisor.KindSiteRested, rest)
+		})
 	case supervisor.KindSiteReopen:
 		c.site.ReopenLogs()
 	case supervisor.KindWorkerPing:

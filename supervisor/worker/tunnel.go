@@ -9,7 +9,7 @@ import (
 	"weir/protocol/http1"
 )
 
-// hostTunnel is an exchange behind fasthttp whose response is a 101. The connection is taken from
+// hostTunnel is an exchange behind fasthttp whose response begins a tunnel. The connection is taken from
 // fasthttp; the goroutine that it is given to is the exchange's loop, another one sends, and a third
 // reads, so that neither direction waits for the other.
 type hostTunnel struct {
@@ -27,11 +27,14 @@ type hostTunnel struct {
 }
 
 // startTunnel notes the head; the connection is still fasthttp's.
-func (x *exchange) startTunnel(fields *pipeline.Fields) {
+func (x *exchange) startTunnel(status int, fields *pipeline.Fields) {
 	t := &hostTunnel{x: x, sent: make(chan struct{})}
 	t.wake.L = &t.mu
-	t.out = http1.AppendStatusLine(t.out, http.StatusSwitchingProtocols)
-	t.out = append(fields.AppendTo(t.out), "Connection: Upgrade\r\n\r\n"...)
+	t.out = fields.AppendTo(http1.AppendStatusLine(t.out, status))
+	if status == http.StatusSwitchingProtocols {
+		t.out = append(t.out, "Connection: Upgrade\r\n"...)
+	}
+	t.out = append(t.out, "\r\n"...)
 	x.tunnel = t
 }
 

