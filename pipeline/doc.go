@@ -21,6 +21,6 @@
 //
 // context.go is the request, response.go and stream.go the answer, send.go the way down to the
 // Exchange, transport.go what the server drives; tunnel.go leaves HTTP, hijack.go does so for handlers
-// of net/http; run.go and runbody.go are a Blocking handler at work; fromhttp.go
-// and fromfasthttp.go adapt foreign handlers. limits.go has every maximum.
+// of net/http, fasttunnel.go for those of fasthttp; run.go and runbody.go are a Blocking handler at work;
+// fromhttp.go and fromfasthttp.go adapt foreign handlers. limits.go has every maximum.
 package pipeline
