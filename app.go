@@ -13,7 +13,8 @@ import (
 )
 
 // Setup composes an application: it adds middleware and handlers to b. It runs in the process that
-// hosts the application, a front or a worker, never in the supervisor. ctx ends with that process.
+// hosts the application, a front or a worker, never in the supervisor. ctx ends with that process,
+// whose environment is the supervisor's without Weir's own variables.
 type Setup func(ctx context.Context, b *pipeline.Builder) error
 
 // App is a program's own part of a server.

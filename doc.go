@@ -3,5 +3,6 @@
 // answers.
 //
 // A program becomes such a server by [Main]: it gets the command line, the configuration file and
-// both hostings. A program that wants a fast front end inside itself uses [Server].
+// both hostings. A program that wants a fast front end inside itself uses [Server], whose pools
+// ([NewPool]) are those of a configuration file.
 package weir

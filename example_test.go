@@ -44,7 +44,7 @@ func ExampleNewPool() {
 		log.Fatal(err)
 	}
 	fmt.Println(get(s, "/"))
-	fmt.Println(strings.Fields(get(s, "/shop/cart"))[0], shop.Status().Ready)
+	fmt.Println(strings.Fields(get(s, "/shop/cart"))[0], shop.Status().WantCount)
 	if err := s.Shutdown(context.Background()); err != nil {
 		log.Fatal(err)
 	}

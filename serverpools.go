@@ -58,7 +58,7 @@ func (s *Server) configure() (*config.Config, error) {
 	c := config.Default()
 	c.TrustedProxies = s.TrustedProxies
 	if n := len(s.Secret); n > 0 && n < secretBytesMin {
-		return nil, fmt.Errorf("Secret: %d bytes, want at least %d", n, secretBytesMin)
+		return nil, fmt.Errorf("field Secret: %d bytes, want at least %d", n, secretBytesMin)
 	}
 	spools := s.Spool != config.Spool{}
 	for _, p := range s.Pools {
@@ -79,7 +79,7 @@ func (s *Server) configure() (*config.Config, error) {
 	if spools {
 		var err error
 		if c.Spool, err = config.CompleteSpool(s.Spool); err != nil {
-			return nil, fmt.Errorf("Spool: %w", err)
+			return nil, fmt.Errorf("field Spool: %w", err)
 		}
 	}
 	return &c, nil

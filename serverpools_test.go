@@ -269,6 +269,7 @@ func TestServerStatus(t *testing.T) {
 		whoAnswers(t, s)
 	}
 	eventually(t, "3 completed requests", func() bool { return p.Status().Totals.Completed == 3 })
+	eventually(t, "2 workers", func() bool { return p.Status().Ready == 2 })
 	eventually(t, "output", func() bool { return strings.Count(out.String(), "asked for /who") == 3 })
 	st := s.Status()
 	if st.State != stateRunning || len(st.Fronts) != 1 || len(st.Listeners) != 1 || st.Counters["requests"] != 3 ||
