@@ -79,7 +79,8 @@ func (c *cli) printRequests(list *admin.Requests) error {
 		fmt.Fprintf(c.stdout, "and %d more\n", more)
 	}
 	if list.Silent > 0 {
-		fmt.Fprintf(c.stdout, "%d event loops did not answer: of what they hold nothing is known\n", list.Silent)
+		fmt.Fprintf(c.stdout, "%d event loops did not answer: of what they hold nothing is known\n",
+			list.Silent)
 	}
 	return nil
 }

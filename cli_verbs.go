@@ -18,11 +18,11 @@ var poolVerbs = []struct {
 }{
 	{admin.VerbRecycle, "replace every worker of a pool, or one, by a fresh one that is ready first"},
 	{admin.VerbDrain, "let a pool, or a worker, finish what it has, however long that takes, and end it"},
-	{admin.VerbStart, "start a pool, also one that is disabled or has failed; have a worker that is disabled " +
-		"take requests again"},
+	{admin.VerbStart, "start a pool, also one that is disabled or has failed; have a worker that is " +
+		"disabled take requests again"},
 	{admin.VerbStop, "drain a pool, or a worker, for at most stop_timeout, and end it"},
-	{admin.VerbDisable, "answer 503 Disabled for a pool, also after a reload, and end its workers; keep a " +
-		"worker from requests, without ending it"},
+	{admin.VerbDisable, "answer 503 Disabled for a pool, also after a reload, and end its workers; " +
+		"keep a worker from requests, without ending it"},
 }
 
 // poolCommands are the commands of poolVerbs and weir scale.
