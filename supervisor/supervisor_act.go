@@ -27,6 +27,9 @@ func (s *Supervisor) Act(ctx context.Context, a admin.Action) error {
 	} else {
 		err = act(ctx, p, a)
 	}
+	if err == nil {
+		s.told(ctx)
+	}
 	switch {
 	case errors.Is(err, ErrPoolStopped), errors.Is(err, ErrOutOfBounds), errors.Is(err, ErrWorkerState):
 		return fmt.Errorf("%w: %w", admin.ErrConflict, err)
@@ -34,6 +37,15 @@ func (s *Supervisor) Act(ctx context.Context, a admin.Action) error {
 		return fmt.Errorf("%w: %w", admin.ErrUnknownWorker, err)
 	}
 	return err
+}
+
+// told waits until fronts have done what they were told: who is told that a worker was started is not to
+// be refused by a front that does not know it yet. One that is held up is waited for no longer than for
+// its status.
+func (s *Supervisor) told(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, frontStatusMax)
+	defer cancel()
+	_ = s.fronts.sync(ctx) // it will do it when it can
 }
 
 func act(ctx context.Context, p *Pool, a admin.Action) error {
