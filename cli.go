@@ -55,7 +55,7 @@ func (c *cli) command() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = false
 	run := c.serveCommand("run [flags] [-- command args…]", "serve (the default)")
 	root.AddCommand(run, c.checkCommand(), c.explainCommand(), c.versionCommand())
-	root.AddCommand(c.statusCommand(), c.reloadCommand(), c.shutdownCommand())
+	root.AddCommand(c.statusCommand(), c.requestsCommand(), c.reloadCommand(), c.shutdownCommand())
 	root.AddCommand(c.poolCommands()...)
 	root.SetFlagErrorFunc(flagError)
 	return root

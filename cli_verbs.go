@@ -18,11 +18,11 @@ var poolVerbs = []struct {
 }{
 	{admin.VerbRecycle, "replace every worker of a pool, or one, by a fresh one that is ready first"},
 	{admin.VerbDrain, "let a pool, or a worker, finish what it has, however long that takes, and end it"},
-	{admin.VerbStart, "start a pool, also one that is disabled or has failed; have a worker that is disabled " +
-		"take requests again"},
+	{admin.VerbStart, "start a pool, also one that is disabled or has failed; have a worker that is " +
+		"disabled take requests again"},
 	{admin.VerbStop, "drain a pool, or a worker, for at most stop_timeout, and end it"},
-	{admin.VerbDisable, "answer 503 Disabled for a pool, also after a reload, and end its workers; keep a " +
-		"worker from requests, without ending it"},
+	{admin.VerbDisable, "answer 503 Disabled for a pool, also after a reload, and end its workers; " +
+		"keep a worker from requests, without ending it"},
 }
 
 // poolCommands are the commands of poolVerbs and weir scale.
@@ -66,23 +66,28 @@ func (c *cli) poolCommand(name admin.Verb, what, short string,
 	}, true)
 }
 
-// actionOf reads POOL[/N].
-func actionOf(verb admin.Verb, what string) (admin.Action, error) {
-	a := admin.Action{Verb: verb, Pool: what}
+// workerName reads POOL[/N]; n is 0 without N.
+func workerName(command, what string) (pool string, n uint64, err error) {
 	pool, number, ofWorker := strings.Cut(what, "/")
 	if !ofWorker {
-		return a, nil
+		return pool, 0, nil
 	}
-	n, err := strconv.ParseUint(number, 10, 64)
+	n, err = strconv.ParseUint(number, 10, 64)
 	if pool == "" || err != nil || n == 0 {
-		return a, fmt.Errorf("%s: %q is neither POOL nor POOL/N", verb, what)
+		return "", 0, fmt.Errorf("%s: %q is neither POOL nor POOL/N", command, what)
 	}
-	if !verb.ForWorkers() {
-		return a, fmt.Errorf("%s: is for pools, %q is a worker; did you mean: weir %s %s", verb, what,
-			verb, pool)
+	return pool, n, nil
+}
+
+// actionOf reads what a verb is about.
+func actionOf(verb admin.Verb, what string) (a admin.Action, err error) {
+	a.Verb = verb
+	a.Pool, a.Worker, err = workerName(string(verb), what)
+	if err == nil && a.Worker != 0 && !verb.ForWorkers() {
+		err = fmt.Errorf("%s: is for pools, %q is a worker; did you mean: weir %s %s", verb, what, verb,
+			a.Pool)
 	}
-	a.Pool, a.Worker = pool, n
-	return a, nil
+	return a, err
 }
 
 // scaleOf reads POOL N.

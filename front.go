@@ -16,6 +16,7 @@ import (
 	"weir/pipeline/dispatch"
 	"weir/pipeline/server"
 	"weir/supervisor"
+	"weir/supervisor/admin"
 	"weir/supervisor/config"
 )
 
@@ -258,6 +259,16 @@ func (f *front) StatusWanted() {
 			return
 		}
 		f.session.ReportStatus(b)
+	}()
+}
+
+// RequestsWanted implements supervisor.FrontHandler.
+func (f *front) RequestsWanted(q admin.RequestsQuery, answer func(admin.Requests)) {
+	pools := f.routes.all()
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), supervisor.RequestsWithin)
+		defer cancel()
+		answer(requestsOf(ctx, pools, q))
 	}()
 }
 

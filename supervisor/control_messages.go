@@ -3,6 +3,7 @@ package supervisor
 import (
 	"time"
 
+	"weir/supervisor/admin"
 	"weir/supervisor/config"
 )
 
@@ -20,6 +21,7 @@ const (
 	kindReclaim   = "reclaim"   // SiteSocket: accept what waits there, and close it
 	kindSync      = "sync"      // syncBody; answered by kindSynced when all before it is in force
 	kindStatusAsk = "status?"   // answered by kindStatus
+	kindAsk       = "requests?" // requestsAsk; answered by kindRequests
 	kindLogLevel  = "log-level" // textBody
 	kindReopen    = "reopen"    // log files
 	kindDrain     = "drain"     // drainBody: serve what is there, then exit
@@ -37,10 +39,11 @@ const (
 	kindCircuit    = "circuit"
 	kindReported   = "reported"
 	kindServed     = "served"
-	kindSynced     = "synced" // syncBody
-	kindWaits      = "waits"  // textBody: the pool
-	kindLoad       = "load"   // PoolLoad
-	kindStatus     = "status" // whatever JSON the front reports
+	kindSynced     = "synced"   // syncBody
+	kindWaits      = "waits"    // textBody: the pool
+	kindLoad       = "load"     // PoolLoad
+	kindStatus     = "status"   // whatever JSON the front reports
+	kindRequests   = "requests" // requestsReport
 )
 
 type helloBody struct {
@@ -84,6 +87,16 @@ type workerBody struct {
 type eventBody struct {
 	Worker WorkerRef `json:"worker"`
 	Text   string    `json:"text,omitempty"`
+}
+
+type requestsAsk struct {
+	N     uint64              `json:"n"`
+	Query admin.RequestsQuery `json:"query"`
+}
+
+type requestsReport struct {
+	N      uint64         `json:"n"` // of the question
+	Report admin.Requests `json:"report"`
 }
 
 type syncBody struct {

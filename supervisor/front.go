@@ -281,6 +281,8 @@ func (f *front) handle(m *Message) error {
 		return decoded(m, func(b *textBody) { f.set.events.PoolWaits(b.Text) })
 	case kindLoad:
 		return decoded(m, f.loaded)
+	case kindRequests:
+		return decoded(m, func(b *requestsReport) { f.set.answered(f.slot, b) })
 	case kindStatus:
 		f.set.mu.Lock()
 		f.status = m.Body

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"weir/supervisor/admin"
 	"weir/supervisor/config"
 )
 
@@ -185,6 +186,14 @@ func (f *fakeFront) StatusWanted() {
 		panic(err)
 	}
 	f.s.ReportStatus(b)
+}
+
+// RequestsWanted says which front it is, twice: the second time is to be nobody's.
+func (f *fakeFront) RequestsWanted(q admin.RequestsQuery, answer func(admin.Requests)) {
+	r := admin.Requests{All: 1, Requests: []admin.Request{{Pool: q.Pool, ID: fmt.Sprint(os.Getpid()),
+		Elapsed: q.Older.Seconds()}}}
+	answer(r)
+	answer(r) // once too often
 }
 
 func (f *fakeFront) LogLevel(l config.LogLevel) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"weir/supervisor/admin"
 	"weir/supervisor/config"
 )
 
@@ -46,6 +47,8 @@ type FrontHandler interface {
 
 	// StatusWanted asks for one ReportStatus, from any goroutine, soon.
 	StatusWanted()
+	// RequestsWanted asks what requests are under way; answer may be called from any goroutine, once, soon.
+	RequestsWanted(q admin.RequestsQuery, answer func(admin.Requests))
 	LogLevel(level config.LogLevel)
 	ReopenLogs()
 
@@ -184,6 +187,12 @@ func (s *FrontSession) handle(h FrontHandler, m *Message, fds []int) error {
 		return decoded(m, func(b *syncBody) { s.queue.put(kindSynced, b) })
 	case kindStatusAsk:
 		h.StatusWanted()
+	case kindAsk:
+		return decoded(m, func(b *requestsAsk) {
+			h.RequestsWanted(b.Query, func(r admin.Requests) {
+				s.queue.put(kindRequests, requestsReport{b.N, r})
+			})
+		})
 	case kindLogLevel:
 		return decoded(m, func(b *textBody) { h.LogLevel(config.LogLevel(b.Text)) })
 	case kindReopen:

@@ -57,11 +57,13 @@ type frontSet struct {
 	workers  map[WorkerRef]Endpoint         // in rotation
 	draining map[WorkerRef]map[int]struct{} // slots of fronts that have yet to answer
 	lent     map[uint64]lentSocket          // to the first front
-	level    config.LogLevel                // set by hand; "" is the configuration's
-	ending   bool                           // nothing is started any more
-	freed    bool                           // the counters are unmapped
-	fatal    error                          // why the set cannot start
-	changed  chan struct{}                  // closed and replaced when a front's state changes
+	lastAsk  uint64
+	asks     map[uint64]*asking // that wait for answers
+	level    config.LogLevel    // set by hand; "" is the configuration's
+	ending   bool               // nothing is started any more
+	freed    bool               // the counters are unmapped
+	fatal    error              // why the set cannot start
+	changed  chan struct{}      // closed and replaced when a front's state changes
 }
 
 var _ Link = (*frontSet)(nil)
@@ -74,6 +76,7 @@ func newFrontSet(o frontOptions) (*frontSet, error) {
 		opts: o, log: o.log, pools: map[string]Availability{}, workers: map[WorkerRef]Endpoint{},
 		draining: map[WorkerRef]map[int]struct{}{}, changed: make(chan struct{}),
 		secret: make([]byte, secretBytes), lent: map[uint64]lentSocket{},
+		asks: map[uint64]*asking{},
 	}
 	_, _ = rand.Read(s.secret) // never fails
 	s.ctx, s.cancel = context.WithCancel(context.Background())

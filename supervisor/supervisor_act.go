@@ -20,10 +20,11 @@ func (s *Supervisor) Act(ctx context.Context, a admin.Action) error {
 		return err
 	}
 	s.log.Info("asked for", "verb", string(a.Verb), "of", a.String()[len(a.Verb)+1:])
-	if err := s.pools.Act(ctx, a); err != nil {
-		return err
+	err := s.pools.Act(ctx, a)
+	if err == nil {
+		s.told(ctx)
 	}
-	return s.fronts.sync(ctx) // who acts next finds it so
+	return err
 }
 
 // knows reports a pool that is not there.
@@ -53,6 +54,15 @@ func (ps *Pools) Act(ctx context.Context, a admin.Action) error {
 		return fmt.Errorf("%w: %w", admin.ErrUnknownWorker, err)
 	}
 	return err
+}
+
+// told waits until fronts have done what they were told: who is told that a worker was started is not to
+// be refused by a front that does not know it yet. One that is held up is waited for no longer than for
+// its status.
+func (s *Supervisor) told(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, frontStatusMax)
+	defer cancel()
+	_ = s.fronts.sync(ctx) // it will do it when it can
 }
 
 func act(ctx context.Context, p *Pool, a admin.Action) error {

@@ -81,7 +81,8 @@ sites:
 	if n := in.status().Counters["loop_stalls"]; n != 1 {
 		t.Errorf("loop_stalls = %d while it lasts; want 1", n)
 	}
-	if l := in.status().Fronts[0].Loops; len(l) != 1 || l[0].LagMax < 0.4 || l[0].Lag < l[0].LagMax || l[0].Looks < 5 {
+	if l := in.status().Fronts[0].Loops; len(l) != 1 || l[0].LagMax < 0.4 || l[0].Lag < l[0].LagMax ||
+		l[0].Looks < 5 {
 		t.Errorf("loops %+v while it lasts; want the lag of one", l)
 	}
 	w, err := os.OpenFile(fifo, os.O_WRONLY, 0) // ends the stall

@@ -54,14 +54,9 @@ var stageNames = [...]string{
 
 // describe names a request for an operator: method, path, id, stage, time on a worker.
 func (j *job) describe() string {
-	r := j.c.Request()
-	path := j.path()
-	if len(path) > reportPathBytesMax {
-		path = path[:reportPathBytesMax]
-	}
+	st := j.status()
 	elapsed := time.Duration(j.s.loop.Now() - j.start).Round(time.Millisecond)
-	return fmt.Sprintf("%s %q id=%s %s for %v", r.Method(), path, j.c.RequestID(),
-		stageNames[j.stage], elapsed)
+	return fmt.Sprintf("%s %q id=%s %s for %v", st.Method, st.Path, st.ID, st.Stage, elapsed)
 }
 
 // path is what the request is for, in reports: without the query, which may hold secrets.

@@ -18,10 +18,14 @@ import (
 
 // fakeInstance does what its fields say.
 type fakeInstance struct {
-	mu      sync.Mutex
-	acts    []string
-	reload  error
-	act     error
+	mu     sync.Mutex
+	acts   []string
+	reload error
+	act    error
+
+	requests Requests
+	asked    []RequestsQuery
+
 	begun   chan struct{} // closed when a recycle has begun
 	stopped chan struct{}
 }
@@ -41,6 +45,13 @@ func (f *fakeInstance) Act(_ context.Context, a Action) error {
 	f.acts = append(f.acts, a.String())
 	f.begun <- struct{}{}
 	return f.act
+}
+
+func (f *fakeInstance) Requests(_ context.Context, q RequestsQuery) Requests {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, q)
+	return f.requests
 }
 
 func (f *fakeInstance) Reload(context.Context) error { return f.reload }

@@ -15,3 +15,6 @@ const (
 	lockBytesMax    = 32 // a pid
 	statusWriteSlow = 30 * time.Second
 )
+
+// RequestsMax is how many requests under way are shown at a time: the oldest.
+const RequestsMax = 1000

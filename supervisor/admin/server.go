@@ -31,12 +31,14 @@ func NewServer(inst Instance, log *slog.Logger) *Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", s.metrics)
 	mux.HandleFunc("GET /v1/status", s.status)
+	mux.HandleFunc("GET /v1/requests", s.requests)
 	mux.HandleFunc("POST /v1/pools/{pool}/{verb}", s.act)
 	mux.HandleFunc("POST /v1/pools/{pool}/workers/{worker}/{verb}", s.act)
 	mux.HandleFunc("POST /v1/reload", s.reload)
 	mux.HandleFunc("POST /v1/shutdown", s.shutdown)
 	for path, method := range map[string]string{
-		"/metrics": "GET, HEAD", "/v1/status": "GET, HEAD", "/v1/pools/{pool}/{verb}": "POST",
+		"/metrics": "GET, HEAD", "/v1/status": "GET, HEAD", "/v1/requests": "GET, HEAD",
+		"/v1/pools/{pool}/{verb}":                  "POST",
 		"/v1/pools/{pool}/workers/{worker}/{verb}": "POST", "/v1/reload": "POST", "/v1/shutdown": "POST",
 	} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {

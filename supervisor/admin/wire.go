@@ -10,6 +10,8 @@ import (
 // Instance is what the API is about: the supervisor.
 type Instance interface {
 	Status(ctx context.Context) Status
+	// Requests are those under way, as far as fronts say so in time.
+	Requests(ctx context.Context, q RequestsQuery) Requests
 	// Act returns when a has happened; ErrUnknownPool or ErrUnknownWorker if there is none.
 	Act(ctx context.Context, a Action) error
 	// Reload returns when the new configuration is in force.
