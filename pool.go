@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"sync/atomic"
 
 	"weir/netpoll"
@@ -114,10 +115,13 @@ func (p *Pool) speak(o *dispatch.Options) (root *static.Files, err error) {
 	if o.Protocol != dispatch.FastCGI || c.FastCGI.Root == "" {
 		return nil, nil
 	}
-	if root, err = static.New(static.Options{Root: c.FastCGI.Root}); err != nil {
+	f := c.FastCGI
+	if f.Root, err = filepath.Abs(f.Root); err == nil {
+		root, err = static.New(static.Options{Root: f.Root})
+	}
+	if err != nil {
 		return nil, fmt.Errorf("weir: pool %s: fastcgi: %w", c.Name, err)
 	}
-	f := c.FastCGI
 	if f.Index == "" {
 		f.Index = "index.php"
 	}

@@ -61,7 +61,7 @@ type Server struct {
 	addrs    []net.Addr
 	tempDir  string
 	roots    []*static.Files // of scripts
-	files    []string // Unix sockets that Start made
+	files    []string        // Unix sockets that Start made
 	running  sync.WaitGroup
 	done     chan struct{}
 	failure  error

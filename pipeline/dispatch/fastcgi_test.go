@@ -271,6 +271,25 @@ func TestFastCGIDies(t *testing.T) {
 	f.audit()
 }
 
+// TestFastCGIEarly: a program that answers without taking the body loses its connection, and the client
+// nothing.
+func TestFastCGIEarly(t *testing.T) {
+	f := startFront(t, 1, Options{Protocol: FastCGI})
+	w := startWorker(t, func(c *workerConn) {
+		if _, err := c.r.Peek(16); err == nil {
+			c.write(fcgiAnswer("Status: 413\n\n", "no"))
+			c.waitClosed()
+		}
+	})
+	f.addSpeaking(1, FastCGI, w, 1)
+	for range 2 {
+		c := f.dial()
+		go fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(longText), longText)
+		c.want("early", 413, "no")
+	}
+	f.audit()
+}
+
 // TestFastCGIHeld: half of a small answer comes, and goes out when it is late.
 func TestFastCGIHeld(t *testing.T) {
 	f := startFront(t, 1, Options{Protocol: FastCGI})
