@@ -129,3 +129,19 @@ func TestHangDump(t *testing.T) {
 		t.Errorf("last output = %q; want the stacks of a Go program", out)
 	}
 }
+
+// TestReportedIsOutput: what a worker said to a front is a line of its own output; what one that is not
+// known said is nobody's.
+func TestReportedIsOutput(t *testing.T) {
+	tp := startPools(t)
+	p, _ := tp.start(t, testConfig("shop", "serve"))
+	tp.WorkerReported(WorkerRef{"shop", 1}, "PHP Warning: one\r\n\nPHP Warning: two")
+	tp.WorkerReported(WorkerRef{"shop", 9}, "lost")
+	if err := p.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(p.Status().Exits[0].Output, "|")
+	if !strings.Contains(got, "PHP Warning: one|PHP Warning: two") || strings.Contains(got, "lost") {
+		t.Errorf("output = %q; want both lines, and no other's", got)
+	}
+}

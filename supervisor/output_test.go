@@ -212,6 +212,11 @@ func TestPoolConfigValidate(t *testing.T) {
 		{"slash", PoolConfig{Name: "a/b", Command: []string{"x"}}, false},
 		{"dot", PoolConfig{Name: "..", Command: []string{"x"}}, false},
 		{"no command", PoolConfig{Name: "a"}, false},
+		{"FastCGI", PoolConfig{Name: "a", Command: []string{"x"}, Protocol: config.ProtocolFastCGI}, true},
+		{"FastCGI over mux", PoolConfig{Name: "a", Command: []string{"x"}, Protocol: config.ProtocolFastCGI,
+			Dispatch: config.DispatchMux}, false},
+		{"uwsgi asked by a GET", PoolConfig{Name: "a", Command: []string{"x"}, Protocol: config.ProtocolUWSGI,
+			Ping: config.Ping{HTTP: "/up"}}, false},
 		{"NUL", PoolConfig{Name: "a", Command: []string{"x\x00"}}, false},
 		{"workers", PoolConfig{Name: "a", Command: []string{"x"}, Workers: -1}, false},
 		{"HTTP probe of frames", PoolConfig{Name: "a", Command: []string{"x"},
@@ -259,21 +264,5 @@ func TestReadLines(t *testing.T) {
 		if got.String() != want.String() {
 			t.Errorf("%s: %d bytes of lines; want %d", desc, got.Len(), want.Len())
 		}
-	}
-}
-
-// TestReportedIsOutput: what a worker said to a front is a line of its own output; what one that is not
-// known said is nobody's.
-func TestReportedIsOutput(t *testing.T) {
-	tp := startPools(t)
-	p, _ := tp.start(t, testConfig("shop", "serve"))
-	tp.WorkerReported(WorkerRef{"shop", 1}, "PHP Warning: one\r\n\nPHP Warning: two")
-	tp.WorkerReported(WorkerRef{"shop", 9}, "lost")
-	if err := p.Stop(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	got := strings.Join(p.Status().Exits[0].Output, "|")
-	if !strings.Contains(got, "PHP Warning: one|PHP Warning: two") || strings.Contains(got, "lost") {
-		t.Errorf("output = %q; want both lines, and no other's", got)
 	}
 }

@@ -175,7 +175,7 @@ func (j *job) wakeSent(u *upstream) {
 		j.receive()
 	case j.need > 0 && u.records():
 		j.need, j.late = 0, true
-		j.startCGI(u, j.held, nil)
+		j.startCGI(u, j.held, 0, false, false)
 		if u.job == j {
 			j.pauseChoked(u)
 		}

@@ -16,6 +16,8 @@
 //	upstream.go  one connection to a worker
 //	mux.go       one for many; handoff.go: the client's own, given away
 //	head.go      the request as the worker gets it; forwarded.go who it is from
+//	gateway.go   the request as CGI variables, for workers of FastCGI and uwsgi; script.go which file they run
+//	fastcgi.go   its body, and the response, in records
 //	answer.go    the response as the client gets it; sendfile.go a file in its place; tunnel.go a 101
 //	audit.go     slots counted over once a second
 //	clock.go     every time-out of a request

@@ -153,7 +153,8 @@ func (j *job) onStdout(u *upstream, b, rest []byte) {
 		j.seen = len(b)
 		j.keepHead(b)
 	default:
-		j.startCGI(u, b, rest)
+		more, behind, whole := u.decoder.Rest(rest)
+		j.startCGI(u, b, more, whole, behind == 0)
 	}
 }
 
@@ -164,8 +165,9 @@ func (j *job) keepHead(b []byte) {
 	}
 }
 
-// startCGI hands the answer over that b begins, whose head is whole.
-func (j *job) startCGI(u *upstream, b, rest []byte) {
+// startCGI hands the answer over that b begins, whose head is whole. whole says that all of it has come,
+// more bytes behind b, and alone that nothing follows it. A small one that is not whole is awaited.
+func (j *job) startCGI(u *upstream, b []byte, more int, whole, alone bool) {
 	s, r := j.s, &j.s.resp
 	head, err := cgi.AppendHead(s.gateway.text[:0], b[:j.headEnd])
 	s.gateway.text = head[:0]
@@ -179,23 +181,25 @@ func (j *job) startCGI(u *upstream, b, rest []byte) {
 	}
 	body := b[j.headEnd:]
 	j.kind, j.left = r.BodyKind(j.c.IsHead(), false)
-	more, behind, whole := u.decoder.Rest(rest)
 	switch {
 	case j.kind == http1.BodyUntilClose && whole: // it has not said so itself
 		j.kind, j.left = http1.BodyLength, int64(len(body)+more)
 		r.ContentLength = j.left
+	case j.kind == http1.BodyUntilClose && !j.late && len(body) <= smallBodyMax:
+		j.awaitHeld(b, smallBodyMax+1) // most end soon
+		return
 	case j.kind == http1.BodyUntilClose:
 		j.left = -1
 	case j.kind == http1.BodyLength && whole && int64(len(body)+more) < j.left: // it would be cut
 		j.fail(502, reasonProtocol, "")
 		return
 	case j.kind == http1.BodyLength && j.left <= smallBodyMax && !j.late && !whole && int64(len(body)) < j.left:
-		j.awaitHeld(b)
+		j.awaitHeld(b, int(j.left))
 		return
 	}
 	j.reuse = true
 	if path, named := j.namedBy(r); named {
-		j.sendNamed(u, r, whole && behind == 0, path)
+		j.sendNamed(u, r, whole && alone, path)
 		return
 	}
 	if !j.takeHead(r) {
@@ -209,14 +213,15 @@ func (j *job) startCGI(u *upstream, b, rest []byte) {
 	}
 }
 
-// awaitHeld keeps a small answer until it is whole, or for a moment; see awaitSmall.
-func (j *job) awaitHeld(b []byte) {
+// awaitHeld keeps a small answer until it has so many bytes of body, or ends, or for a moment; see
+// awaitSmall.
+func (j *job) awaitHeld(b []byte, body int) {
 	if j.need == 0 {
 		now := j.s.loop.Now()
 		j.wakeAt = now + int64(smallWait)
 		j.arm(now)
 	}
-	j.need = j.headEnd + int(j.left)
+	j.need = j.headEnd + body
 	j.keepHead(b)
 }
 
@@ -250,6 +255,11 @@ func (j *job) pauseChoked(u *upstream) {
 
 // onEndRequest takes END_REQUEST; clean says that nothing came behind it.
 func (j *job) onEndRequest(u *upstream, status fastcgi.Status, clean bool) {
+	if status == fastcgi.Complete && j.stage == stageSent && j.need > 0 {
+		if j.startCGI(u, j.held, 0, true, clean); u.job != j {
+			return
+		}
+	}
 	switch {
 	case status == fastcgi.Overloaded && j.stage == stageSent:
 		j.lost(false, 503, reasonRefused)

@@ -132,6 +132,8 @@ func TestFastCGIAnswers(t *testing.T) {
 		{"own length", "GET", fcgiAnswer("Content-Length: 5\r\n\r\n", "hello"), 200, "hello", "Content-Length: 5", true},
 		{"padding and stderr between", "GET", stderr("warn") + stdout("A: b\r") + stderr("\n") + stdout("\n\r") +
 			stdout("\nhel") + stdout("lo") + endRequest(0, 0), 200, "hello", "A: b", true},
+		{"in parts, of no length", "GET", stdout("A: b\n\nhel") + stdout("lo") + stdout("") + endRequest(0, 0), 200, "hello",
+			"Content-Length: 5", true},
 		{"exit status", "GET", stdout("A: b\n\nhello") + endRequest(3, 0), 200, "hello", "", true},
 		{"of no consequence", "GET", fcgiAnswer("Connection: close\nTransfer-Encoding: chunked\nUpgrade: x\n\n", "hello"),
 			200, "hello", "Transfer-Encoding: ", true},
@@ -146,7 +148,7 @@ func TestFastCGIAnswers(t *testing.T) {
 		{"bytes behind the end", "GET", fcgiAnswer("A: b\n\n", "hello") + "x", 200, "hello", "", false},
 		{"whole by its length, then gone", "GET", stdout("Content-Length: 5\n\nhello") + "close", 200, "hello", "", false},
 		{"less than it promised", "GET", fcgiAnswer("Content-Length: 9\n\n", "hello"), 502, "", "", false},
-		{"cut", "GET", stdout("A: b\n\nhello") + "close", 0, "", "", false},
+		{"cut", "GET", stdout("A: b\n\nhello") + "close", 502, "", "", false},
 		{"cut, long", "GET", stdout("Content-Length: 90000\n\n"+long[:60000]) + "close", 0, "", "", false},
 		{"no head", "GET", stdout("") + endRequest(255, 0), 502, "", "", false},
 		{"half a head", "GET", stdout("A: b\r\n") + endRequest(0, 0), 502, "", "", false},
@@ -268,6 +270,25 @@ func TestFastCGIDies(t *testing.T) {
 	died.Store(0)
 	f.dial().write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody").
 		wantReason("a POST", 502, pipeline.AbandonedByWorker)
+	f.audit()
+}
+
+// TestFastCGIEarly: a program that answers without taking the body loses its connection, and the client
+// nothing.
+func TestFastCGIEarly(t *testing.T) {
+	f := startFront(t, 1, Options{Protocol: FastCGI})
+	w := startWorker(t, func(c *workerConn) {
+		if _, err := c.r.Peek(16); err == nil {
+			c.write(fcgiAnswer("Status: 413\n\n", "no"))
+			c.waitClosed()
+		}
+	})
+	f.addSpeaking(1, FastCGI, w, 1)
+	for range 2 {
+		c := f.dial()
+		go fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(longText), longText)
+		c.want("early", 413, "no")
+	}
 	f.audit()
 }
 

@@ -70,6 +70,7 @@ func (s *Site) serving() Site {
 		out.Apps = append(out.Apps, App{
 			Prefix: a.Prefix, Pool: a.Pool, Static: a.Static, Respond: a.Respond, Handler: a.Handler,
 			Limits: a.Limits, Timeouts: a.Timeouts, Priority: a.Priority, Buffer: a.Buffer,
+			Connect: a.Connect,
 		})
 	}
 	return out
@@ -84,5 +85,6 @@ func (p *Pool) dispatching() Pool {
 		Hang:      Hang{After: p.Hang.After, Action: p.Hang.Action},
 		RapidFail: RapidFail{Answer: p.RapidFail.Answer},
 		Timeouts:  p.Timeouts, Sendfile: p.Sendfile, Buffer: p.Buffer,
+		Protocol: p.Protocol, FastCGI: p.FastCGI,
 	}
 }

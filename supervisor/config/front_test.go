@@ -21,6 +21,8 @@ var toldFronts = strings.Fields(`
 	sites.apps.limits.request_line sites.apps.limits.head sites.apps.limits.fields sites.apps.limits.body
 	sites.apps.timeouts.connect sites.apps.timeouts.first_byte sites.apps.timeouts.idle
 	sites.apps.timeouts.total sites.apps.timeouts.tunnel sites.apps.priority sites.apps.buffer
+	sites.apps.connect pools.protocol pools.fastcgi.root pools.fastcgi.index pools.fastcgi.extensions
+	pools.fastcgi.fallback
 	pools.name pools.upstreams pools.dispatch pools.workers.min pools.workers.max pools.workers.spare
 	pools.balance.hash pools.balance.rule pools.retry.rate pools.retry.share pools.retry.max
 	pools.circuit.failures pools.circuit.open pools.queue.length pools.queue.timeout

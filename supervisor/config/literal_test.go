@@ -51,6 +51,8 @@ const everyPool = `pools:
     balance: sticky
     check: {http: /ok, status: 204, every: 1s, timeout: 2s, rise: 2, fall: 1}
   dog: {command: [/bin/sh], ping: {watchdog: on}}
+  php: {command: [/bin/sh], protocol: fastcgi, fastcgi: {root: public, index: i.php, extensions: [.php5],
+    fallback: /f.php5}}
   min: {command: [/bin/sh]}
 ` + minimal
 
@@ -97,7 +99,7 @@ func TestEveryKeyIsCompleted(t *testing.T) {
 		if !of || strings.Contains(rest, "[]") || slices.Contains(elsewhere, k.Path) {
 			continue
 		}
-		if !slices.ContainsFunc([]string{"p.", "iso.", "far.", "dog."}, func(pool string) bool {
+		if !slices.ContainsFunc([]string{"p.", "iso.", "far.", "dog.", "php."}, func(pool string) bool {
 			return l.Origin("pools."+pool+rest).Kind == FromFile
 		}) {
 			t.Errorf("key %s is not in everyPool", k.Path)
