@@ -142,6 +142,11 @@ func (r *resolver) checkApp(site string, a *App) {
 		r.problem(key+".connect", "CONNECT has no path, so only the app / gets it", "it at /", "")
 	case kind != AppPool && kind != AppHandler:
 		r.problem(key+".connect", "CONNECT needs somebody who answers it", "it beside pool or handler", "")
+	default:
+		if p, ok := r.c.Pool(a.Pool); ok && p.Protocol != ProtocolHTTP {
+			r.problem(key+".connect", "workers that speak "+string(p.Protocol)+" have no tunnels",
+				"protocol: http", "")
+		}
 	}
 	if a.Pool != "" {
 		return

@@ -94,6 +94,9 @@ func TestFileErrors(t *testing.T) {
 		{"connect without an answerer", site("/: {respond: {body: x}, connect: true}"),
 			"conf/weir.yaml:5:40: sites.s.apps./.connect: CONNECT needs somebody who answers it, expected it " +
 				"beside pool or handler"},
+		{"connect to FastCGI", "sites: {s: {bindings: [\":1\"], apps: {/: {pool: p, connect: true}}}}\n" +
+			"pools: {p: {command: [/bin/sh], protocol: fastcgi}}\n",
+			"sites.s.apps./.connect: workers that speak fastcgi have no tunnels, expected protocol: http"},
 		{"connect below /", site("/x: {handler: shop-api, connect: true}"),
 			"sites.s.apps./x.connect: CONNECT has no path, so only the app / gets it, expected it at /"},
 		{"not built yet", pool("affinity: {cookie: x}"),
