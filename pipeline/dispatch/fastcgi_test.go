@@ -149,6 +149,7 @@ func TestFastCGIAnswers(t *testing.T) {
 		{"whole by its length, then gone", "GET", stdout("Content-Length: 5\n\nhello") + "close", 200, "hello", "", false},
 		{"less than it promised", "GET", fcgiAnswer("Content-Length: 9\n\n", "hello"), 502, "", "", false},
 		{"cut", "GET", stdout("A: b\n\nhello") + "close", 502, "", "", false},
+		{"cut, of no length", "GET", stdout("A: b\n\n"+long[:60000]) + "close", 0, "", "", false},
 		{"cut, long", "GET", stdout("Content-Length: 90000\n\n"+long[:60000]) + "close", 0, "", "", false},
 		{"no head", "GET", stdout("") + endRequest(255, 0), 502, "", "", false},
 		{"half a head", "GET", stdout("A: b\r\n") + endRequest(0, 0), 502, "", "", false},
