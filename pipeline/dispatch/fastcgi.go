@@ -56,29 +56,17 @@ func (b *spooled) read(u *upstream) bool {
 		piece = make([]byte, stdinMax)
 	}
 	piece = piece[:min(b.size-off, stdinMax)]
-	b.reading++
-	ok := b.j.x.Blocking(func() {
-		_, err := file.ReadAt(piece, off)
-		if !loop.Post(func() { b.wasRead(u, piece, off, err) }) {
-			_ = file.Close() // the loop has ended, and the request with it
-		}
+	return b.j.x.Blocking(func() {
+		_, err := file.ReadAt(piece, off) // it may be closed meanwhile: then nobody waits for it
+		loop.Post(func() { b.wasRead(u, piece, err) })
 	})
-	if !ok {
-		b.reading--
-	}
-	return ok
 }
 
 // wasRead sends a piece, unless its request has gone elsewhere meanwhile. On the loop.
-func (b *spooled) wasRead(u *upstream, piece []byte, off int64, err error) {
-	b.reading--
+func (b *spooled) wasRead(u *upstream, piece []byte, err error) {
 	b.spare = piece
 	j := b.j
-	if j == nil {
-		b.maybeFree()
-		return
-	}
-	if u.job != j || j.up != u || b.sent != off {
+	if j == nil || u.job != j || j.up != u {
 		return
 	}
 	defer j.guard(j.c)

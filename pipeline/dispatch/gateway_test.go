@@ -311,7 +311,11 @@ func TestScripts(t *testing.T) {
 				if got != tt.want {
 					t.Errorf("try %d: %q; want %q", try, got, tt.want)
 				}
-				if n := looks.Swap(0); try > 0 && n > 0 && !strings.Contains("/secret.php /busy.php", tt.path) {
+				n := looks.Swap(0)
+				if n > scriptTriesMax && tt.fallback == "" {
+					t.Errorf("%d looks for one path", n)
+				}
+				if try > 0 && n > 0 && !strings.Contains("/secret.php /busy.php", tt.path) {
 					t.Errorf("%d looks; want none so soon", n)
 				}
 			}
@@ -337,6 +341,29 @@ func TestScriptGone(t *testing.T) {
 	gone.Close()
 	close(goOn)
 	stays.want("the other one", 200, "ok")
+	f.audit()
+}
+
+// TestScriptRemoved: what a loop knows of a script is looked at again, whether it was there or not.
+func TestScriptRemoved(t *testing.T) {
+	var there atomic.Bool
+	there.Store(true)
+	s := &Scripts{Root: "/srv", Extensions: []string{".php"}, Check: func(string) error {
+		if there.Load() {
+			return nil
+		}
+		return fs.ErrNotExist
+	}}
+	f := startFront(t, 1, Options{Protocol: FastCGI, Scripts: s})
+	f.addSpeaking(1, FastCGI, startWorker(t, serveAsked(func(*asked) string { return fcgiAnswer("A: b\n\n", "ok") })), 1)
+	c := f.dial()
+	for _, status := range []int{200, 404} {
+		there.Store(status == 200)
+		f.eventually(fmt.Sprint(status), func() bool {
+			resp, _ := c.get("/a.php").response("GET")
+			return resp.StatusCode == status
+		})
+	}
 	f.audit()
 }
 

@@ -17,7 +17,6 @@ type spooled struct {
 	reserved int64    // of Spool.disk
 	held     int64    // of Spool.held
 	writing  bool
-	reading  int    // pieces that are being read; see read
 	spare    []byte // the piece that was written last
 	sent     int64  // of the file, to the present worker, in mux mode and over FastCGI
 }
@@ -183,11 +182,7 @@ func (j *job) unspool() {
 // release ends the request's part: what is being written is given back when it is.
 func (b *spooled) release() {
 	b.j = nil
-	b.maybeFree()
-}
-
-func (b *spooled) maybeFree() {
-	if !b.writing && b.reading == 0 {
+	if !b.writing {
 		b.free()
 	}
 }
