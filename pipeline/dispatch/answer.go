@@ -297,9 +297,10 @@ func (j *job) finish(u *upstream, clean bool) {
 // clean: where nothing else was on it.
 func (j *job) part(u *upstream, clean bool) {
 	s, l := j.s, j.lane
+	sent := u.mux != nil || j.fileSent() // of STDIN, a piece may be under way from the file
 	l.removeBusy(j)
 	j.lane, j.up, u.job = nil, nil, nil
-	reuse := j.reuse && clean && l.w.proxy == 0 && j.bodyDone && !j.expecting && !u.conn.Pending() && !u.conn.EOF()
+	reuse := j.reuse && sent && clean && l.w.proxy == 0 && j.bodyDone && !j.expecting && !u.conn.Pending() && !u.conn.EOF()
 	s.release(j)
 	l.w.completed()
 	if reuse && workerState(l.w.state.Load()) == workerReady && !s.stopped {
