@@ -67,6 +67,7 @@ type Server struct {
 	loads    *loadReporter
 	blocking *ants.Pool
 	addrs    []net.Addr
+	bound    atomic.Pointer[[]net.Addr] // addrs, once they are complete
 	tempDir  string
 	files    []string // Unix sockets that Start made
 	own      []int    // duplicates of the listening sockets that Start made, to be plugged
@@ -88,6 +89,7 @@ func (s *Server) Start(ctx context.Context) error {
 	s.done = make(chan struct{})
 	listeners, err := s.open()
 	if err == nil {
+		s.bound.Store(&s.addrs)
 		err = s.startLoops()
 	}
 	if err == nil {
@@ -109,9 +111,10 @@ func (s *Server) Start(ctx context.Context) error {
 
 // Addrs are the addresses in use, with real ports, in the order of Listen and Listeners.
 func (s *Server) Addrs() []net.Addr {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.addrs
+	if now := s.bound.Load(); now != nil { // a handler may ask while Shutdown waits for it
+		return *now
+	}
+	return nil
 }
 
 // Wait returns when the server has ended: nil after a clean Shutdown.

@@ -281,14 +281,19 @@ func (w *worker) failure() error {
 
 // pruneFailures forgets failures that left the window.
 func (p *Pool) pruneFailures(now time.Time) {
+	p.failures = p.failures[len(p.failures)-p.recentFailures(now):]
+	if n := len(p.failures) - max(failuresKept, int(p.conf.RapidFail.Failures)); n > 0 {
+		p.failures = p.failures[n:]
+	}
+}
+
+// recentFailures counts those inside the window.
+func (p *Pool) recentFailures(now time.Time) int {
 	i := 0
 	for i < len(p.failures) && now.Sub(p.failures[i]) > clockOf(p.conf.RapidFail.Window) {
 		i++
 	}
-	p.failures = p.failures[i:]
-	if n := len(p.failures) - max(failuresKept, int(p.conf.RapidFail.Failures)); n > 0 {
-		p.failures = p.failures[n:]
-	}
+	return len(p.failures) - i
 }
 
 // backoff is 100 ms doubled n times, at most 30 s.

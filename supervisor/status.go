@@ -77,10 +77,9 @@ type ExitStatus struct {
 
 // snapshot is p's status; on the main loop.
 func (p *Pool) snapshot(now time.Time) PoolStatus {
-	p.pruneFailures(now)
 	s := PoolStatus{
 		Name: p.name, State: p.state, Want: p.want, WantCount: p.wanted(), Min: p.floor(),
-		Ready: p.ready(), Waiting: p.waiting, Oldest: p.oldest, Failures: len(p.failures),
+		Ready: p.ready(), Waiting: p.waiting, Oldest: p.oldest, Failures: p.recentFailures(now),
 		Totals:   p.totals.status(),
 		Recycles: p.rec.counts.byName(), RecycleAt: p.rec.timetable.next, Watched: len(p.rec.files.last),
 		Workers: []WorkerStatus{}, Exits: slices.Clone(p.exits),

@@ -102,7 +102,6 @@ func (j *job) takeRecords(u *upstream, b []byte) (n int) {
 		case fastcgi.Stderr:
 			j.lane.w.reports(p.Content)
 		case fastcgi.End:
-			j.gotByte = true
 			j.onEndRequest(u, p.Status, n == len(b))
 		}
 	}
@@ -249,7 +248,7 @@ func (j *job) onEndRequest(u *upstream, status fastcgi.Status, clean bool) {
 		}
 	}
 	switch {
-	case status == fastcgi.Overloaded && j.stage == stageSent:
+	case status == fastcgi.Overloaded && j.stage == stageSent && !j.gotByte:
 		j.lost(false, 503, reasonRefused)
 	case status != fastcgi.Complete || j.stage == stageSent || j.kind == http1.BodyLength && j.left > 0:
 		j.fail(502, reasonProtocol, "") // no answer, or one that is cut

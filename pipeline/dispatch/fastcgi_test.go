@@ -159,6 +159,22 @@ func TestFastCGIOverloaded(t *testing.T) {
 	f.audit()
 }
 
+// TestFastCGIOverloadedLate: a program that has begun to answer has taken the request, whatever it says.
+func TestFastCGIOverloadedLate(t *testing.T) {
+	f := startFront(t, 1, Options{Protocol: FastCGI, Circuit: Circuit{Failures: -1}})
+	var asks atomic.Int32
+	f.addSpeaking(1, FastCGI, startWorker(t, serveAsked(func(*asked) string {
+		asks.Add(1)
+		return stdout("A: b\n") + endRequest(0, 2)
+	})), 1)
+	f.dial().write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody").
+		wantReason("a part of a head", 502, pipeline.WorkerProtocol)
+	if n := asks.Load(); n != 1 {
+		t.Errorf("it was asked %d times; want once", n)
+	}
+	f.audit()
+}
+
 // TestFastCGIDies: a request that a dead worker had is sent again where that is safe; a small answer is
 // held until it is whole.
 func TestFastCGIDies(t *testing.T) {

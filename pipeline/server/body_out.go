@@ -94,16 +94,16 @@ func (o *opening) at(ls *loopServer) []byte {
 // decideClose settles whether the connection outlives the response.
 func (x *exchange) decideClose(length int64) {
 	switch {
+	case x.req.Verb == http1.VerbConnect, x.req.Upgrade && x.req.Offers(""):
+		// A client that does not wait for the answer may have sent bytes of the tunnel, and more may be
+		// under way: they must not be taken for a request.
+		x.close, x.linger = true, true
 	case x.tr.CloseRequested() || x.ls.draining:
 		x.close = true
 	case length < 0 && !x.noBody && x.req.Minor == 0:
 		x.close = true // the end of the body is the end of the connection
 	case x.expecting && !x.bodyDone:
 		x.close = true // the client may or may not send the body that nobody asked for
-	case x.req.Verb == http1.VerbConnect, x.req.Upgrade && x.req.Offers(""):
-		// A client that does not wait for the answer may have sent bytes of the tunnel, and more may be
-		// under way: they must not be taken for a request.
-		x.close, x.linger = true, true
 	}
 }
 
